@@ -1,0 +1,361 @@
+"""The one door to autograd: tracing, primitives and their rules.
+
+Nothing here knows a particular operation. Four things are done:
+
+1. `primitive` declares an operation with its value, VJPs and JVPs, binds every call to its
+   signature (autograd looks at positional arguments only) and refuses, by name, what has no rule.
+2. Traces get ids that are never used twice (`TraceStack`). autograd counts nested traces on one
+   counter for all threads, so concurrent gradients disturb each other, and a value that outlived
+   its trace can be taken for a member of a new one.
+3. A NumPy function of a traced sparse matrix is handed back to NumPy, whose protocols ask the
+   matrix (`find_top_boxed_args`); autograd's own rule would see a sparse value as an array.
+4. ArrayBox lets a sparse operand answer (`_guard_arraybox`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import operator
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd import tracer
+from autograd.core import sum_outgrads
+from autograd.extend import Box, VSpace, defjvp_argnums, defvjp_argnums, vspace
+from autograd.extend import primitive as autograd_primitive
+from autograd.numpy.numpy_boxes import ArrayBox
+from autograd.tracer import getval, isbox
+from scipy.sparse import issparse as scipy_issparse
+
+from . import errors
+from .layout import TRACED_TYPES
+
+__all__ = [
+    "ArrayBox", "Box", "VSpace", "box_types", "cast", "contains_traced", "getval", "is_live",
+    "isbox", "is_sparse", "primitive", "PRIMITIVES", "strip", "vspace",
+]  # fmt: skip
+
+box_types = Box.types
+
+
+# ---- what is traced --------------------------------------------------------------------------
+
+
+def contains_traced(args: Iterable[Any], kwargs: Mapping[str, Any] | None = None) -> bool:
+    """Whether a traced value stands among the arguments, at any depth of containers."""
+    for x in args:
+        t = type(x)
+        if t in box_types:
+            return True
+        if t is tuple or t is list:
+            if contains_traced(x):
+                return True
+        elif t is dict:
+            if contains_traced(x.values()):
+                return True
+        elif t is np.ndarray and x.dtype.hasobject and contains_traced(x.ravel().tolist()):
+            return True
+    return bool(kwargs) and contains_traced(kwargs.values())
+
+
+def strip(x: Any) -> Any:
+    """`x` with every traced value, at any depth of containers, replaced by its plain value."""
+    t = type(x)
+    if t in TRACED_TYPES:
+        return x._plain()
+    if t in box_types:
+        return strip(getval(x))
+    if t is tuple or t is list:
+        return t(strip(v) for v in x)
+    if t is dict:
+        return {k: strip(v) for k, v in x.items()}
+    if t is np.ndarray and x.dtype.hasobject:
+        return np.array([strip(v) for v in x.ravel().tolist()] + [None], object)[:-1].reshape(
+            x.shape
+        )
+    return x
+
+
+_sparse_by_type: dict[type, bool] = {}
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether `x` is a sparse matrix or array: SciPy's, ours, or a traced one."""
+    t = type(x)
+    try:
+        return _sparse_by_type[t]
+    except KeyError:
+        answer = _sparse_by_type[t] = t in TRACED_TYPES or scipy_issparse(x)
+        return answer
+
+
+# ---- traces ----------------------------------------------------------------------------------
+
+
+class TraceStack:
+    """Numbers traces; a later trace, hence every nested one, has the larger number."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count()
+        self.live: set[int] = set()
+
+    @contextmanager
+    def new_trace(self):
+        trace = next(self._ids)  # atomic in CPython
+        self.live.add(trace)
+        try:
+            yield trace
+        finally:
+            self.live.discard(trace)
+
+
+_traces = TraceStack()
+
+
+def is_live(box: Box) -> bool:
+    """Whether the trace that `box` belongs to is still being recorded."""
+    return box._trace in _traces.live
+
+
+_find_top_boxed_args = tracer.find_top_boxed_args
+
+
+def find_top_boxed_args(args):
+    """autograd's search for the innermost trace, with sparse operands of NumPy functions kept.
+
+    A NumPy function met by a traced sparse matrix is called as it is, so that NumPy's protocols
+    (`__array_ufunc__`, `__array_function__`) ask the matrix.
+    """
+    for arg in args:
+        if type(arg) in TRACED_TYPES:
+            frame = sys._getframe(1).f_locals
+            if frame.get("f_wrapped") in _numpy_primitives:
+                if frame["called_by_autograd_dispatcher"]:
+                    raise NotImplementedError  # ArrayBox steps back, the sparse operand is asked
+                return [], -1, None, False
+            break
+    return _find_top_boxed_args(args)
+
+
+_numpy_primitives = frozenset(
+    f for f in vars(anp.numpy_wrapper).values() if getattr(f, "_is_autograd_primitive", False)
+)
+
+
+# ---- ArrayBox meets sparse -------------------------------------------------------------------
+
+_REFLECTED = {
+    "__add__": "__radd__", "__sub__": "__rsub__", "__mul__": "__rmul__",
+    "__truediv__": "__rtruediv__", "__matmul__": "__rmatmul__", "__pow__": "__rpow__",
+    "__eq__": "__eq__", "__ne__": "__ne__",
+    "__lt__": "__gt__", "__gt__": "__lt__", "__le__": "__ge__", "__ge__": "__le__",
+}  # fmt: skip
+_REFLECTED |= {r: n for n, r in _REFLECTED.items() if r.startswith("__r")}
+
+UFUNC_OPERATORS: dict[Any, Callable] = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
+    np.true_divide: operator.truediv, np.matmul: operator.matmul, np.power: operator.pow,
+    np.negative: operator.neg, np.absolute: operator.abs, np.equal: operator.eq,
+    np.not_equal: operator.ne, np.less: operator.lt, np.less_equal: operator.le,
+    np.greater: operator.gt, np.greater_equal: operator.ge,
+}  # fmt: skip
+"""NumPy functions that are operators: of sparse operands they do what the operator does."""
+
+
+def _guard_arraybox() -> None:
+    """Let a sparse operand answer ArrayBox's operators, in whichever class it comes."""
+    for name, reflected in _REFLECTED.items():
+        setattr(ArrayBox, name, _guarded(name, reflected, getattr(ArrayBox, name)))
+    ArrayBox.__array_ufunc__ = _guarded_ufunc(ArrayBox.__array_ufunc__)
+    ArrayBox.__array__ = _as_plain_array
+
+
+def _guarded(name: str, reflected: str, original: Callable) -> Callable:
+    def method(self, other):
+        if is_sparse(other):
+            from .traced import lift
+
+            return getattr(lift(other), reflected)(self)
+        return original(self, other)
+
+    method.__name__ = name
+    return method
+
+
+def _guarded_ufunc(original: Callable) -> Callable:
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if kwargs.get("out") is not None and method == "__call__":
+            raise TypeError(errors.in_place_on_constant(ufunc.__name__))
+        if method == "__call__" and any(map(is_sparse, inputs)):
+            from .traced import lift
+
+            inputs = tuple(lift(x) if is_sparse(x) else x for x in inputs)
+            if ufunc in UFUNC_OPERATORS and not kwargs:
+                return UFUNC_OPERATORS[ufunc](*inputs)
+            return NotImplemented
+        return original(self, ufunc, method, *inputs, **kwargs)
+
+    return __array_ufunc__
+
+
+def _as_plain_array(self, dtype=None, copy=None):
+    """What NumPy's `asarray` makes of a traced array.
+
+    SciPy's sparse operators ask this way whether their other operand is an array. They are told
+    no (a 0-d object array), and then give our reflected operator its turn. Everybody else gets
+    what NumPy makes without this method: an object array of traced elements.
+    """
+    asking = sys._getframe(1)
+    module = asking.f_globals.get("__name__", "")
+    if module.startswith(("scipy.sparse.linalg.", "scipy.sparse.csgraph.")):
+        raise NotImplementedError(errors.not_yet(f"{module}: {asking.f_code.co_name}", ()))
+    if module.startswith("scipy.sparse."):
+        whole = np.empty((), object)
+        whole[()] = self
+        return whole
+    elements = np.empty(self.shape, object)
+    for i in np.ndindex(self.shape):
+        elements[i] = self[i] if i else self
+    return elements
+
+
+# ---- primitives ------------------------------------------------------------------------------
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive by name; the tests go through this table."""
+
+
+class Primitive:
+    """An operation that autograd knows: its value and its rules, declared together.
+
+    `wrt` names the differentiable arguments. Each has a VJP ``(g, ans, *args) -> cotangent`` and a
+    JVP ``(t, ans, *args) -> tangent``; a joint rule serves several arguments that share work:
+    ``joint_vjp(names, g, ans, *args) -> cotangents in that order``, and
+    ``joint_jvp(names, tangents, ans, *args) -> tangent``. A cotangent is cast to its argument's
+    dtype (its real part for a real argument), so float32 stays float32.
+    """
+
+    def __init__(self, value: Callable, wrt: tuple[str, ...]) -> None:
+        self.name = value.__name__
+        self.__doc__ = value.__doc__
+        self.value = value
+        self.signature = inspect.signature(value)
+        self.params = tuple(self.signature.parameters)
+        last = [*self.signature.parameters.values()][-1]
+        self.variadic = last.kind is inspect.Parameter.VAR_POSITIONAL
+        self.wrt = wrt
+        self.vjps: dict[str, Callable] = {}
+        self.jvps: dict[str, Callable] = {}
+        self._joint_vjp: Callable | None = None
+        self._joint_jvp: Callable | None = None
+        self._wrapped = autograd_primitive(value)
+        defvjp_argnums(self._wrapped, self._make_vjp)
+        defjvp_argnums(self._wrapped, self._make_jvp)
+        PRIMITIVES[self.name] = self
+
+    def __call__(self, *args, **kwargs):
+        if kwargs or (len(args) != len(self.params) and not self.variadic):
+            bound = self.signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = tuple(bound.arguments[p] for p in self.params)
+        return self._wrapped(*args)
+
+    def vjp(self, *names: str) -> Callable:
+        """Declare the VJP with respect to the named arguments."""
+        return self._declare(self.vjps, names)
+
+    def jvp(self, *names: str) -> Callable:
+        """Declare the JVP with respect to the named arguments."""
+        return self._declare(self.jvps, names)
+
+    def joint_vjp(self, rule: Callable) -> Callable:
+        """Declare one VJP for all differentiable arguments together."""
+        self._joint_vjp = rule
+        self.vjps = dict.fromkeys(self.wrt, rule)
+        return rule
+
+    def joint_jvp(self, rule: Callable) -> Callable:
+        """Declare one JVP for all differentiable arguments together."""
+        self._joint_jvp = rule
+        self.jvps = dict.fromkeys(self.wrt, rule)
+        return rule
+
+    def linear(self, *names: str) -> None:
+        """Declare that the value is linear in each of the named arguments: that is its JVP."""
+        for name in names:
+            i = self.params.index(name)
+            self.jvps[name] = lambda t, ans, *args, i=i: self(*args[:i], t, *args[i + 1 :])
+
+    def _declare(self, rules: dict[str, Callable], names: tuple[str, ...]) -> Callable:
+        def register(rule):
+            for name in names:
+                rules[name] = rule
+            return rule
+
+        return register
+
+    def _names(self, argnums: Iterable[int], rules: dict[str, Callable], kind: str) -> list:
+        if self.variadic:  # joint rules of such get positions instead of names
+            return list(argnums)
+        names = [self.params[i] for i in argnums]
+        for name in names:
+            if name not in rules:
+                raise NotImplementedError(errors.no_rule(self.name, name, kind, self.wrt))
+        return names
+
+    def _make_vjp(self, argnums, ans, args, kwargs):
+        names = self._names(argnums, self.vjps, "VJP")
+        targets = [args[i] for i in argnums]
+        if self._joint_vjp is not None:
+            joint = self._joint_vjp
+            return lambda g: tuple(map(like, joint(names, g, ans, *args), targets))
+        rules = [self.vjps[name] for name in names]
+        return lambda g: tuple(like(rule(g, ans, *args), x) for rule, x in zip(rules, targets))
+
+    def _make_jvp(self, argnums, tangents, ans, args, kwargs):
+        names = self._names(argnums, self.jvps, "JVP")
+        if self._joint_jvp is not None:
+            return self._joint_jvp(names, tangents, ans, *args)
+        return sum_outgrads(self.jvps[n](t, ans, *args) for n, t in zip(names, tangents))
+
+
+def primitive(wrt: tuple[str, ...]) -> Callable[[Callable], Primitive]:
+    """Declare a primitive that is differentiable in the arguments `wrt`."""
+    return lambda value: Primitive(value, wrt)
+
+
+@primitive(wrt=("x",))
+def cast(x, dtype):
+    """`x` in another dtype; from complex to real its real part."""
+    x = np.asarray(x)
+    if x.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        x = x.real
+    return x.astype(dtype, copy=False)
+
+
+@cast.vjp("x")  # Re and the embedding of the reals are each other's transposes
+def _(g, ans, x, dtype):
+    return cast(g, anp.result_type(x))
+
+
+cast.linear("x")
+
+
+def like(g: Any, target: Any) -> Any:
+    """Cotangent `g` in the dtype of the argument it belongs to."""
+    if type(g) is np.ndarray and type(target) is np.ndarray and g.dtype == target.dtype:
+        return g
+    if is_sparse(getval(target)) or type(target) in (tuple, list, dict):
+        return g
+    dtype = anp.result_type(target)
+    return g if anp.result_type(g) == dtype else cast(g, dtype)
+
+
+tracer.trace_stack = _traces
+tracer.find_top_boxed_args = find_top_boxed_args
+_guard_arraybox()

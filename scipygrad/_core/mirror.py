@@ -1,0 +1,109 @@
+"""Public functions that are SciPy's when nothing is traced, and ours when something is."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from . import errors
+from .engine import contains_traced, strip
+from .table import Entry, enter
+
+OURS: dict[type, type] = {}
+"""Our class for each of SciPy's (filled by `scipygrad.sparse._classes`)."""
+
+
+def own(x: Any) -> Any:
+    """A result of SciPy's with its sparse matrices turned into ours (arrays are shared)."""
+    t = type(x)
+    cls = OURS.get(t)
+    if cls is not None:
+        if issubclass(cls, dict):
+            new = dict.__new__(cls)
+            dict.update(new, dict.items(x))
+        else:
+            new = object.__new__(cls)
+        new.__dict__.update(x.__dict__)
+        return new
+    if (t is tuple or t is list) and any(type(v) in OURS for v in x):
+        return t(own(v) for v in x)
+    return x
+
+
+def _finish(ours: Callable, theirs: Callable, entry: Entry, implementation: Any = None) -> Any:
+    functools.update_wrapper(ours, theirs)
+    ours.__module__ = f"scipygrad.{entry.namespace}"
+    ours.__doc__ = f"{entry.line()}\n\n{inspect.cleandoc(theirs.__doc__ or '')}"
+    ours.__signature__ = inspect.signature(theirs)  # type: ignore[attr-defined]
+    ours.traced_implementation = implementation  # type: ignore[attr-defined]
+    return ours
+
+
+def traced(
+    theirs: Callable,
+    wrt: tuple[str, ...],
+    note: str = "",
+    untraced: Callable | None = None,
+) -> Callable[[Callable], Callable]:
+    """Declare how SciPy's function `theirs` is traced.
+
+    The decorated function has the same signature and is called when an argument is traced;
+    otherwise SciPy's is (or `untraced`, which wraps it).
+    """
+    entry = enter(theirs, "traced", wrt, note)
+    plain_function = untraced or theirs
+
+    def declare(implementation: Callable) -> Callable:
+        def ours(*args, **kwargs):
+            if contains_traced(args, kwargs):
+                return implementation(*args, **kwargs)
+            return own(plain_function(*args, **kwargs))
+
+        return _finish(ours, theirs, entry, implementation)
+
+    return declare
+
+
+def plain(
+    theirs: Callable, why: str, instead: Callable | None = None, strips: bool = True
+) -> Callable:
+    """SciPy's function for which a derivative makes no sense.
+
+    `instead` is called for it, if given. Traced arguments become values, unless not `strips`.
+    """
+    entry = enter(theirs, "plain", note=why)
+    function = instead or theirs
+
+    def ours(*args, **kwargs):
+        if strips and contains_traced(args, kwargs):
+            args, kwargs = strip(args), strip(kwargs)
+        return own(function(*args, **kwargs))
+
+    return _finish(ours, theirs, entry)
+
+
+def not_yet(theirs: Callable, note: str = "") -> Callable:
+    """SciPy's function that has no rule yet: a traced argument raises."""
+    entry = enter(theirs, "not yet", note=note)
+
+    def ours(*args, **kwargs):
+        if contains_traced(args, kwargs):
+            raise NotImplementedError(
+                errors.not_yet(entry.name, _traced_names(theirs, args, kwargs))
+            )
+        return own(theirs(*args, **kwargs))
+
+    return _finish(ours, theirs, entry)
+
+
+def _traced_names(theirs: Callable, args: tuple, kwargs: dict) -> tuple[str, ...]:
+    bound = inspect.signature(theirs).bind(*args, **kwargs)
+    return tuple(k for k, v in bound.arguments.items() if contains_traced((v,)))
+
+
+def constant_class(theirs: type, why: str) -> type:
+    """A class of SciPy's that is passed on as it is."""
+    enter(theirs, "plain", note=why)
+    return theirs

@@ -1,0 +1,102 @@
+"""np.matrix where SciPy returns one (`A.todense()`, `A.sum(axis=0)` of a `*_matrix`), traced.
+
+The value in the graph is an ndarray, since autograd's rules are written for those; only the
+operators are those of np.matrix: `*` is the matrix product, results stay two-dimensional.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from .engine import ArrayBox, Box, is_sparse, isbox
+
+
+class TracedNumpyMatrix(ArrayBox):
+    """A traced two-dimensional array with the operators of np.matrix."""
+
+    __slots__ = ()
+
+    @property
+    def A(self) -> Any:
+        """The same as an ordinary traced array."""
+        return _as_array(self)
+
+    A1 = property(lambda self: anp.reshape(_as_array(self), -1))
+    T = property(lambda self: as_npmatrix(anp.transpose(_as_array(self))))
+    H = property(lambda self: as_npmatrix(anp.conj(anp.transpose(_as_array(self)))))
+
+    def __getitem__(self, index: Any) -> Any:
+        picked = _as_array(self)[index]
+        if not anp.ndim(picked):
+            return picked
+        shape = np.empty(self.shape).view(np.matrix)[index].shape
+        return as_npmatrix(anp.reshape(picked, shape))
+
+    def __mul__(self, other: Any) -> Any:
+        if anp.ndim(other) == 0 and not is_sparse(other):
+            return as_npmatrix(_as_array(self) * other)
+        return self @ other
+
+    def __rmul__(self, other: Any) -> Any:
+        if anp.ndim(other) == 0 and not is_sparse(other):
+            return as_npmatrix(other * _as_array(self))
+        return other @ self
+
+    def __matmul__(self, other: Any) -> Any:
+        if is_sparse(other):
+            return as_npmatrix(_as_array(self) @ other)
+        return as_npmatrix(anp.matmul(_as_array(self), _two_dimensional(other)))
+
+    def __rmatmul__(self, other: Any) -> Any:
+        if is_sparse(other):
+            return as_npmatrix(other @ _as_array(self))
+        return as_npmatrix(anp.matmul(_two_dimensional(other), _as_array(self)))
+
+    def __pow__(self, other: Any) -> Any:
+        raise NotImplementedError(
+            "** of a traced np.matrix is not differentiable. Write M.A ** n for the powers of its "
+            "elements, or a product M * M for the matrix power."
+        )
+
+    def sum(self, axis: int | None = None) -> Any:
+        """Sum over an axis, which stays as an axis of length 1."""
+        total = anp.sum(_as_array(self), axis=axis, keepdims=axis is not None)
+        return total if axis is None else as_npmatrix(total)
+
+    def ravel(self) -> Any:
+        """One row."""
+        return as_npmatrix(anp.reshape(_as_array(self), (1, -1)))
+
+    flatten = ravel
+
+
+def _elementwise(name: str) -> Any:
+    def method(self, other=None):
+        args = () if other is None else (_as_array(other) if isbox(other) else other,)
+        result = getattr(ArrayBox, name)(_as_array(self), *args)
+        return as_npmatrix(result) if isbox(result) and anp.ndim(result) == 2 else result
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("add", "radd", "sub", "rsub", "truediv", "rtruediv", "neg", "abs"):
+    setattr(TracedNumpyMatrix, f"__{_name}__", _elementwise(f"__{_name}__"))
+Box.types.add(TracedNumpyMatrix)
+Box.type_mappings[TracedNumpyMatrix] = ArrayBox
+
+
+def _two_dimensional(x: Any) -> Any:
+    return x if anp.ndim(x) == 2 else anp.reshape(x, (1, -1))
+
+
+def _as_array(x: Any) -> Any:
+    return ArrayBox(x._value, x._trace, x._node) if type(x) is TracedNumpyMatrix else x
+
+
+def as_npmatrix(x: Any) -> Any:
+    """A two-dimensional array, traced or not, as np.matrix has it."""
+    return TracedNumpyMatrix(x._value, x._trace, x._node) if isbox(x) else np.asmatrix(x)

@@ -1,0 +1,284 @@
+"""Where the stored entries of a sparse matrix are: `Pattern`.
+
+A pattern is immutable and shared by an operand, its gradient and everything computed entry by
+entry from it. What is derived from it (row numbers, the result structure of a product, the map of
+a slice, ...) is kept on it and computed once.
+
+A pattern owns its index arrays: those of a user's matrix are copied, and compared entry by entry
+whenever the matrix is met again. A cached plan can therefore never serve other indices than those
+it was made from, even if the user writes into `A.indices`. Matrices made from a pattern get
+read-only views of its arrays; they are recognised by identity, without a comparison.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import scipy.sparse as sps
+
+PLANS_PER_PATTERN = 64
+REMEMBERED_PATTERNS = 128
+REMEMBERED_BYTES = 2**29
+
+COMPRESSED = ("csr", "csc", "bsr")
+
+
+def _index_arrays(A: Any) -> tuple[np.ndarray, ...]:
+    """The arrays that say where the stored entries of a plain sparse matrix are."""
+    if A.format in COMPRESSED:
+        return A.indptr, A.indices
+    if A.format == "coo":
+        return tuple(A.coords)
+    if A.format == "dia":
+        return (A.offsets,)
+    if A.format == "lil":
+        indptr = np.zeros(A.shape[0] + 1, np.int64)
+        np.cumsum([len(row) for row in A.rows], out=indptr[1:])
+        indices = np.fromiter((j for row in A.rows for j in row), np.int64, indptr[-1])
+        return indptr, indices
+    keys = list(A.keys())  # dok: in the order of insertion
+    if len(A.shape) == 1:
+        return (np.array([k[0] if isinstance(k, tuple) else k for k in keys], np.int64),)
+    return tuple(np.array(keys, np.int64).reshape(len(keys), len(A.shape)).T.copy())
+
+
+def entries(A: Any) -> np.ndarray:
+    """The stored entries of a plain sparse matrix, in storage order."""
+    if A.format == "lil":
+        values = [v for row in A.data for v in row]
+        return np.array(values, A.dtype) if values else np.zeros(0, A.dtype)
+    if A.format == "dok":
+        return np.fromiter(A.values(), A.dtype, len(A.keys()))
+    return A.data
+
+
+class Pattern:
+    """Format, shape and index arrays of a sparse matrix; compared by identity."""
+
+    def __init__(self, A: Any, arrays: tuple[np.ndarray, ...], entries_shape: tuple[int, ...]):
+        self.format: str = A.format
+        self.shape: tuple[int, ...] = A.shape
+        self.entries_shape = entries_shape
+        self.arrays = arrays
+        self.views = tuple(a.view() for a in arrays)
+        for v in self.views:
+            v.flags.writeable = False
+        self._plans: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        # For classes of SciPy's that have extra attributes, whatever they are, these are kept.
+        self._template = {
+            k: v
+            for k, v in A.__dict__.items()
+            if k not in ("data", "dtype", "rows", "_dict") and not k.startswith("_has_")
+        }
+        if self.format in COMPRESSED:
+            self._template["indptr"], self._template["indices"] = self.views
+        elif self.format == "coo":
+            self._template["coords"] = self.views
+        elif self.format == "dia":
+            self._template["offsets"] = self.views[0]
+
+    def __repr__(self) -> str:
+        return f"<Pattern of a {self.shape} {self.format} matrix, {self.size} stored entries>"
+
+    # ---- one pattern for one structure -------------------------------------------------------
+
+    @staticmethod
+    def of(A: Any, own: bool = False) -> Pattern:
+        """The pattern of a plain sparse matrix; `own`: its index arrays may be taken over."""
+        arrays = _index_arrays(A)
+        known = _by_view.get(id(arrays[0])) if arrays else None
+        if known is not None and known._has_views(A, arrays):
+            return known
+        shape = entries(A).shape if A.format in ("lil", "dok") else A.data.shape
+        key = (A.format, A.shape, shape, tuple(map(_sample, arrays)))
+        with _lock:
+            candidates = tuple(_by_sample.get(key, ()))
+        for p in candidates:
+            if all(map(np.array_equal, p.arrays, arrays)):
+                _remember(key, p)
+                return p
+        if not own and A.format not in ("lil", "dok"):
+            arrays = tuple(a.copy() for a in arrays)
+        p = Pattern(A, tuple(map(_writable, arrays)), shape)
+        _by_view[id(p.views[0])] = p
+        _remember(key, p)
+        return p
+
+    def _has_views(self, A: Any, arrays: tuple[np.ndarray, ...]) -> bool:
+        return (
+            self.format == A.format
+            and self.shape == A.shape
+            and len(arrays) == len(self.views)
+            and all(a is v for a, v in zip(arrays, self.views))
+            and self.entries_shape == A.data.shape
+        )
+
+    # ---- matrices over this pattern ----------------------------------------------------------
+
+    def matrix(self, data: np.ndarray, cls: type) -> Any:
+        """The matrix of class `cls` with these entries (not copied, not checked)."""
+        if self.format in ("lil", "dok"):
+            return self._assembled(data, cls)
+        A = object.__new__(cls)
+        A.__dict__.update(self._template)
+        A.__dict__["data"] = data
+        if cls.__module__.startswith("scipy."):
+            # SciPy's own classes write index arrays in place (sort_indices, ...): not ours.
+            for name in ("indptr", "indices", "offsets"):
+                if name in A.__dict__:
+                    A.__dict__[name] = A.__dict__[name].copy()
+            if "coords" in A.__dict__:
+                A.__dict__["coords"] = tuple(c.copy() for c in self.arrays)
+        return A
+
+    def view(self, data: np.ndarray) -> Any:
+        """A plain SciPy array with these entries, for reading only."""
+        A = object.__new__(getattr(sps, f"{self.format}_array"))
+        A.__dict__.update(self._template)
+        A.__dict__["data"] = data
+        return A
+
+    def _assembled(self, data: np.ndarray, cls: type) -> Any:
+        A = cls(self.shape, dtype=data.dtype)
+        values = data.tolist() if data.dtype.kind in "iufcb" and data.dtype.itemsize > 4 else data
+        if self.format == "dok":
+            keys = (
+                self.arrays[0].tolist()
+                if len(self.shape) == 1
+                else zip(*(c.tolist() for c in self.arrays))
+            )
+            A._dict.update(zip(keys, data))
+            return A
+        indptr, indices = self.arrays[0].tolist(), self.arrays[1].tolist()
+        for i in range(len(indptr) - 1):
+            A.rows[i] = indices[indptr[i] : indptr[i + 1]]
+            A.data[i] = list(values[indptr[i] : indptr[i + 1]])
+        return A
+
+    @property
+    def size(self) -> int:
+        """Number of stored entries, those outside the matrix (padding of dia) included."""
+        return int(np.prod(self.entries_shape, dtype=np.int64))
+
+    @cached_property
+    def tags(self) -> np.ndarray:
+        """1, 2, ... in place of the entries: what an operation does to them shows where they go."""
+        return np.arange(1, self.size + 1, dtype=np.int64).reshape(self.entries_shape)
+
+    # ---- where the entries are ---------------------------------------------------------------
+
+    @cached_property
+    def _located(self) -> tuple[tuple[np.ndarray, ...], np.ndarray | None]:
+        """Coordinates of the entries inside the matrix, and their storage positions."""
+        a = self.arrays
+        if self.format in ("coo", "dok"):
+            return a, None
+        if self.format == "dia":
+            length = self.entries_shape[1]
+            cols = np.broadcast_to(np.arange(length), self.entries_shape)
+            rows = cols - a[0][:, None].astype(np.int64)
+            inside = (rows >= 0) & (rows < self.shape[0]) & (cols < self.shape[1])
+            return (rows[inside], cols[inside]), np.flatnonzero(inside)
+        indptr, indices = a
+        n = int(indptr[-1])
+        major = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        stored = None if n == len(indices) else np.arange(n)
+        if self.format == "bsr":
+            _, r, c = self.entries_shape
+            rows = (major[:, None, None] * r + np.arange(r)[:, None]) + np.zeros((1, 1, c), int)
+            cols = (indices[:n, None, None].astype(np.int64) * c + np.arange(c)) + np.zeros(
+                (1, r, 1), int
+            )
+            return (rows.ravel(), cols.ravel()), stored if stored is None else np.arange(n * r * c)
+        minor = indices[:n]
+        if len(self.shape) == 1:
+            return (minor,), stored
+        return ((minor, major) if self.format == "csc" else (major, minor)), stored
+
+    @property
+    def coords(self) -> tuple[np.ndarray, ...]:
+        """Coordinates of the entries that lie inside the matrix, in storage order."""
+        return self._located[0]
+
+    @property
+    def inside(self) -> np.ndarray | None:
+        """Storage positions of the entries that lie inside the matrix; None for all."""
+        return self._located[1]
+
+    @cached_property
+    def flat(self) -> np.ndarray:
+        """Row-major position in the dense matrix of every entry inside."""
+        return np.ravel_multi_index(self.coords, self.shape) if self.coords[0].size else (
+            np.zeros(0, np.intp)
+        )
+
+    @cached_property
+    def duplicated(self) -> bool:
+        """Whether some position is stored more than once."""
+        if self.format in ("lil", "dok", "dia"):
+            return False
+        if self.format in ("csr", "csc") and self.view(self.tags).has_canonical_format:
+            return False
+        return len(np.unique(self.flat)) < len(self.flat)
+
+    @cached_property
+    def T(self) -> Pattern:
+        """The transpose, with the entries in the same order (csr, csc and coo only)."""
+        arrays = self.arrays[::-1] if self.format == "coo" else self.arrays
+        t = Pattern(self.view(self.tags).T, arrays, self.entries_shape)
+        t.__dict__["T"] = self
+        _by_view[id(t.views[0])] = t
+        return t
+
+    # ---- plans -------------------------------------------------------------------------------
+
+    def plan(self, key: Hashable, build: Callable[[], Any]) -> Any:
+        """`build()`, remembered under `key` (which must say all that `build` depends on)."""
+        with self._lock:
+            if key in self._plans:
+                self._plans.move_to_end(key)
+                return self._plans[key]
+        plan = build()
+        with self._lock:
+            self._plans[key] = plan
+            while len(self._plans) > PLANS_PER_PATTERN:
+                self._plans.popitem(last=False)
+        return plan
+
+
+# ---- the table of patterns -------------------------------------------------------------------
+# Found by a sample of the index arrays, taken only after a full comparison. The most recently used
+# are kept alive, so that a loop that makes a new matrix in each step meets its plans again.
+
+_lock = threading.Lock()
+_by_view: WeakValueDictionary[int, Pattern] = WeakValueDictionary()
+_by_sample: OrderedDict[Hashable, list[Pattern]] = OrderedDict()
+
+
+def _sample(a: np.ndarray) -> Hashable:
+    return a.dtype.char, a.shape, a[:: max(1, a.size // 8)].tobytes()
+
+
+def _writable(a: np.ndarray) -> np.ndarray:
+    return a if a.flags.writeable and a.flags.c_contiguous else a.copy()
+
+
+def _remember(key: Hashable, p: Pattern) -> None:
+    with _lock:
+        known = _by_sample.setdefault(key, [])
+        if p not in known:
+            known.append(p)
+        _by_sample.move_to_end(key)
+        held = sum(a.nbytes for ps in _by_sample.values() for q in ps for a in q.arrays)
+        while len(_by_sample) > 1 and (
+            len(_by_sample) > REMEMBERED_PATTERNS or held > REMEMBERED_BYTES
+        ):
+            _, old = _by_sample.popitem(last=False)
+            held -= sum(a.nbytes for q in old for a in q.arrays)

@@ -1,0 +1,114 @@
+"""Every public name, and what it does to derivatives: the one table behind tests and docs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+NAMESPACES = ("sparse", "sparse.linalg", "sparse.csgraph")
+STATES = ("traced", "plain", "not yet")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """State of one public name."""
+
+    namespace: str
+    name: str
+    state: str
+    wrt: tuple[str, ...] = ()
+    note: str = ""
+
+    def line(self) -> str:
+        """What stands in front of the docstring."""
+        if self.state == "traced":
+            text = f"Differentiable in {', '.join(self.wrt)}." if self.wrt else "Differentiable."
+        elif self.state == "plain":
+            text = "Not differentiated."
+        else:
+            text = "Not differentiable yet: raises NotImplementedError when an argument is traced."
+        return f"{text} {self.note[:1].upper()}{self.note[1:]}." if self.note else text
+
+
+TABLE: dict[tuple[str, str], Entry] = {}
+
+
+def namespace_of(theirs: Any, name: str) -> str:
+    """The public namespace of SciPy in which `theirs` is found under `name`."""
+    for namespace in NAMESPACES:
+        module = importlib.import_module(f"scipy.{namespace}")
+        if getattr(module, name, None) is theirs:
+            return namespace
+    raise LookupError(f"{name} is not a public name of scipy.sparse")
+
+
+def enter(theirs: Any, state: str, wrt: tuple[str, ...] = (), note: str = "") -> Entry:
+    """Put a public name of SciPy into the table."""
+    name = theirs.__name__
+    entry = Entry(namespace_of(theirs, name), name, state, wrt, note)
+    key = entry.namespace, name
+    if key in TABLE:
+        raise ValueError(f"{key} has a state already")
+    TABLE[key] = entry
+    return entry
+
+
+def render_support() -> str:
+    """The support table, as a page in Markdown."""
+    for namespace in NAMESPACES:
+        importlib.import_module(f"scipygrad.{namespace}")
+    lines = [
+        "# Support",
+        "",
+        "Made from the table in `scipygrad/_core/table.py`. *traced*: derivatives of every order, "
+        "reverse and forward. *plain*: works on the values; there is no derivative to take. "
+        "*not yet*: works untraced; with a traced argument it raises `NotImplementedError`.",
+        "",
+    ]
+    for namespace in NAMESPACES:
+        entries = sorted(e for k, e in TABLE.items() if k[0] == namespace) if False else sorted(
+            (e for e in TABLE.values() if e.namespace == namespace), key=lambda e: e.name.lower()
+        )
+        counts = ", ".join(f"{sum(e.state == s for e in entries)} {s}" for s in STATES)
+        lines += [f"## scipygrad.{namespace}", "", counts, "",
+                  "| name | state | differentiable in | remark |", "|---|---|---|---|"]  # fmt: skip
+        for e in entries:
+            lines.append(f"| `{e.name}` | {e.state} | {', '.join(e.wrt)} | {e.note} |")
+        lines.append("")
+    lines += _method_lines()
+    return "\n".join(lines) + "\n"
+
+
+def _method_lines() -> list[str]:
+    from ..sparse._traced import TracedSparse, structural_names
+
+    traced = sorted(n for n in dir(TracedSparse) if _public(n) and not _inherited(n))
+    lines = [
+        "## Methods of traced sparse matrices",
+        "",
+        "Differentiable, or in place: "
+        + ", ".join(f"`{n}`" for n in traced if n not in ("maximum", "minimum")) + ".",
+        "",
+        "On the values or the structure: " + ", ".join(f"`{n}`" for n in structural_names()) + ".",
+        "",
+        "Operators: `@`, `+`, `-`, `*`, `/`, `**`, unary `-`, `abs`, `[...]`, `[...] = v`, `+=`, "
+        "`*=`, `/=`; comparisons give plain results. Every other method raises "
+        "`NotImplementedError`.",
+        "",
+    ]  # fmt: skip
+    return lines
+
+
+def _public(name: str) -> bool:
+    return not name.startswith("_")
+
+
+def _inherited(name: str) -> bool:
+    return name in dir(object)
+
+
+def signature_of(implementation: Any) -> inspect.Signature:
+    """Signature of a traced implementation (for the test that compares it with SciPy's)."""
+    return inspect.signature(implementation)

@@ -1,0 +1,291 @@
+"""The traced sparse matrix: `TracedBase`, which autograd takes for a Box.
+
+It is a pattern, the traced entries, and the class that it stands for. What autograd asks of a Box
+(`_value`, `_trace`, `_node`: a node whose value is a sparse matrix) is made when it asks, by the
+primitive `fill`; a matrix that autograd hands out (the argument of a differentiated function, an
+element of a tuple, the result of a user's primitive) gets its entries by the primitive
+`entries_primitive`. Between our own operations only entries travel.
+
+A matrix is mutable: its state is replaced (`_become`) when it is written to. A lil or dok matrix
+under assembly is, besides, a SciPy matrix of tags and the values that the tags stand for
+(`scipygrad.sparse._assembly`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import scipy.sparse as sps
+from autograd.extend import Box
+
+from .capture import capture
+from .engine import VSpace, box_types, cast, getval, isbox, primitive
+from .layout import TRACED_TYPES, SparseLayout
+from .pattern import Pattern, entries
+
+FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
+_BOX = ("_value", "_trace", "_node")
+
+
+class TracedBase(SparseLayout):
+    """State of a traced sparse matrix; `scipygrad.sparse._traced` adds the operations."""
+
+    _pattern: Pattern
+    _data: Any
+    _class: type
+
+    def __getattr__(self, name: str) -> Any:
+        d = self.__dict__
+        if name in _BOX and "_class" in d:
+            box = fill(self._data, self._pattern, self._class)
+            if not isinstance(box, TracedBase):  # a constant
+                box = TracedBase.from_node(box, -1, None)
+            d.update({k: box.__dict__[k] for k in _BOX})
+            return d[name]
+        if name in ("_pattern", "_data") and "_class" in d:
+            if "_tags" in d:
+                self._read_tags()
+            elif "_constant" in d:
+                d["_pattern"] = Pattern.of(d["_constant"])
+                d["_data"] = capture(d["_constant"], entries(d["_constant"]))
+            else:
+                d["_pattern"] = Pattern.of(plain(d["_value"]))
+                d["_data"] = entries_primitive(self)
+            return d[name]
+        return self._other_attribute(name)
+
+    @staticmethod
+    def from_node(value: Any, trace: int, node: Any) -> TracedBase:
+        """What autograd's `new_box` calls for a sparse value."""
+        cls = value._class if isinstance(value, TracedBase) else type(value)
+        if value.dtype.kind not in "fc":
+            raise TypeError(
+                f"Can't differentiate with respect to a sparse matrix of dtype {value.dtype}: its "
+                "gradient would be cut to whole numbers. Convert it first: A.astype(float)."
+            )
+        box = _blank(cls)
+        box.__dict__.update(_value=value, _trace=trace, _node=node, _class=cls)
+        return box
+
+    def _become(self, other: TracedBase) -> None:
+        """Take over the state of `other`: the in-place form of an operation."""
+        state = dict(other.__dict__)
+        self.__dict__.clear()
+        self.__dict__.update(state)
+
+    def _plain(self) -> Any:
+        """The numbers, without any trace, as a sparse matrix of the class it stands for."""
+        return plain(self)
+
+
+def _blank(cls: type) -> TracedBase:
+    if issubclass(cls, dict):
+        return dict.__new__(_concrete["dict"])
+    return object.__new__(_concrete["object"])
+
+
+_concrete: dict[str, type] = {}
+
+
+def register(kind: str, cls: type) -> None:
+    """Make `cls` the Box for sparse values (`kind`: "object", or "dict" for dok)."""
+    _concrete[kind] = cls
+    TRACED_TYPES.add(cls)
+    box_types.add(cls)
+    Box.type_mappings[cls] = TracedBase.from_node
+
+
+def register_class(cls: type) -> None:
+    """Let autograd differentiate with respect to values of the sparse class `cls`."""
+    Box.type_mappings[cls] = TracedBase.from_node
+    VSpace.mappings[cls] = SparseVSpace
+
+
+# ---- making and taking apart -----------------------------------------------------------------
+
+
+def make(pattern: Pattern, data: Any, cls: type) -> Any:
+    """The sparse matrix with these entries: traced if they are, else plain."""
+    if not isbox(data):
+        return pattern.matrix(data, cls)
+    box = _blank(cls)
+    box.__dict__.update(_pattern=pattern, _data=data, _class=cls)
+    return box
+
+
+def entries_of(A: TracedBase) -> Any:
+    """The (traced) entries, in the shape of `A.data` (lil, dok: one after the other)."""
+    return A._data
+
+
+def lift(A: Any) -> TracedBase:
+    """`A` itself if traced, else a stand-in with the operations of a traced matrix."""
+    if isinstance(A, TracedBase):
+        return A
+    box = _blank(type(A))
+    box.__dict__.update(_constant=A, _class=type(A))
+    return box
+
+
+def constant(A: TracedBase) -> Any:
+    """The plain matrix that a stand-in made by `lift` stands for, or None."""
+    return A.__dict__.get("_constant")
+
+
+def become_traced(A: Any) -> None:
+    """Turn a constant matrix of ours, in place, into one that can hold traced values."""
+    frozen = object.__new__(type(A)) if not isinstance(A, dict) else dict.__new__(type(A))
+    frozen.__dict__.update(A.__dict__)
+    cls = type(A)
+    A.__dict__.clear()
+    A.__class__ = _concrete["dict" if issubclass(cls, dict) else "object"]
+    A.__dict__.update(_constant=frozen, _class=cls)
+
+
+def plain(x: Any) -> Any:
+    """The sparse matrix of numbers behind `x`, at any depth of traces."""
+    while isinstance(x, TracedBase):
+        d = x.__dict__
+        if "_constant" in d:
+            return d["_constant"]
+        if "_value" not in d:
+            return x._pattern.matrix(getval(x._data), x._class)
+        x = d["_value"]
+    return x
+
+
+def class_of_ours(cls: type) -> type:
+    """Our class for SciPy's; any other class is left alone."""
+    if cls.__module__.startswith("scipy.sparse"):
+        from .. import sparse
+
+        return getattr(sparse, cls.__name__)
+    return cls
+
+
+# ---- the two primitives between a sparse matrix and its entries -------------------------------
+
+
+@primitive(wrt=("A",))
+def entries_primitive(A):
+    """The stored entries of a sparse matrix."""
+    return entries(A)
+
+
+@primitive(wrt=("data",))
+def fill(data, pattern, cls):
+    """The sparse matrix of class `cls` with the entries `data` on a pattern."""
+    return pattern.matrix(data, cls)
+
+
+@entries_primitive.vjp("A")
+def _(g, ans, A):
+    cls = A._class if isinstance(A, TracedBase) else type(A)
+    dtype = A.dtype
+    return fill(g if anp.result_type(g) == dtype else cast(g, dtype), pattern_of(A), cls)
+
+
+@entries_primitive.jvp("A")
+def _(t, ans, A):
+    return entries_any(t)
+
+
+@fill.vjp("data")
+def _(g, ans, data, pattern, cls):
+    return entries_any(g)
+
+
+@fill.jvp("data")
+def _(t, ans, data, pattern, cls):
+    return fill(t, pattern, cls)
+
+
+def entries_any(A: Any) -> Any:
+    """The entries of a sparse matrix, traced or not."""
+    return entries_of(A) if isinstance(A, TracedBase) else entries(A)
+
+
+def pattern_of(A: Any) -> Pattern:
+    """The pattern of a sparse matrix, traced or not."""
+    return A._pattern if isinstance(A, TracedBase) else Pattern.of(A)
+
+
+# ---- vector space ----------------------------------------------------------------------------
+
+
+class SparseVSpace(VSpace):
+    """Entries over a pattern, as autograd's vector space."""
+
+    def __init__(self, value: Any) -> None:
+        self.pattern = Pattern.of(value)
+        self.dtype = value.dtype
+        self.cls = type(value)
+        self.iscomplex = value.dtype.kind == "c"
+        self.shape = value.shape
+
+    @property
+    def size(self) -> int:
+        """Real dimension."""
+        return self.pattern.size * (2 if self.iscomplex else 1)
+
+    def _with(self, data: np.ndarray) -> Any:
+        return self.pattern.matrix(data.astype(self.dtype, copy=False), self.cls)
+
+    def zeros(self) -> Any:
+        """The origin."""
+        return self._with(np.zeros(self.pattern.entries_shape, self.dtype))
+
+    def ones(self) -> Any:
+        """All entries one (1 + 1j in a complex space, as autograd has it)."""
+        return self._with(np.full(self.pattern.entries_shape, 1 + 1j if self.iscomplex else 1))
+
+    def standard_basis(self) -> Any:
+        """The unit vectors, one by one."""
+        for k in range(self.pattern.size):
+            for v in (1, 1j) if self.iscomplex else (1,):
+                e = np.zeros(self.pattern.size, self.dtype)
+                e[k] = v
+                yield self._with(e.reshape(self.pattern.entries_shape))
+
+    def randn(self) -> Any:
+        """A random vector."""
+        x = np.random.randn(*self.pattern.entries_shape)
+        if self.iscomplex:
+            x = x + 1j * np.random.randn(*self.pattern.entries_shape)
+        return self._with(x)
+
+    def _add(self, x: Any, y: Any) -> Any:
+        return self._with(entries(x) + entries(y))
+
+    _mut_add = _add
+
+    def mut_add(self, x_prev: Any, x_new: Any) -> Any:
+        """Sum; a sparse gradient is never written into."""
+        return x_new if x_prev is None else self.add(x_prev, x_new)
+
+    def _scalar_mul(self, x: Any, a: Any) -> Any:
+        return self._with(entries(x) * a)
+
+    def _inner_prod(self, x: Any, y: Any) -> Any:
+        return np.real(np.vdot(entries(x), entries(y)))
+
+    def _covector(self, x: Any) -> Any:
+        return self._with(np.conj(entries(x))) if self.iscomplex else x
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SparseVSpace)
+            and (self.cls, self.dtype, self.shape) == (other.cls, other.dtype, other.shape)
+            and self.pattern.format == other.pattern.format
+            and self.pattern.entries_shape == other.pattern.entries_shape
+            and all(map(np.array_equal, self.pattern.arrays, other.pattern.arrays))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+for _format in FORMATS:
+    for _family in ("array", "matrix"):
+        register_class(getattr(sps, f"{_format}_{_family}"))

@@ -1,0 +1,68 @@
+"""Triangular solves: the implicit rule on one triangle of A."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import scipy.sparse as sps
+import scipy.sparse.linalg as spla
+
+from .._backend import backend
+from .._core.engine import contains_traced, is_sparse, isbox
+from .._core.mirror import traced
+from .._core.pattern import Pattern
+from .._core.traced import entries_of, lift
+from ..sparse._convert import as_format
+from ._direct import canonical
+from ._implicit import Solver, solve
+
+
+class Substitution(Solver):
+    """Forward or backward substitution."""
+
+    def __init__(self, pattern: Pattern, lower: bool, unit: bool) -> None:
+        self.pattern, self.lower, self.unit = pattern, lower, unit
+
+    def solve(self, data: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
+        x = backend(data, b).solve_triangular(
+            data, *self.pattern.arrays, b.reshape(len(b), -1),
+            lower=self.lower != transposed, unit=self.unit,
+            by_rows=(self.pattern.format == "csr") != transposed,
+        )  # fmt: skip
+        return x.reshape(b.shape)
+
+    def on_entries(self, entries: Any) -> Any:
+        i, j = self.pattern.coords
+        used = i >= j if self.lower else i <= j
+        if self.unit:
+            used &= i != j
+        return entries if used.all() else anp.where(used, entries, np.zeros(1, entries.dtype))
+
+
+@traced(spla.spsolve_triangular, wrt=("A", "b"),
+        note="entries outside the triangle, with unit_diagonal also the diagonal, are not read")  # fmt: skip
+def spsolve_triangular(
+    A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False
+):
+    if not is_sparse(A) or A.format not in ("csc", "csr"):
+        import warnings
+
+        warnings.warn("CSC or CSR matrix format is required. Converting to CSC matrix.",
+                      sps.SparseEfficiencyWarning, stacklevel=3)  # fmt: skip
+        A = as_format(lift(A), "csc") if is_sparse(A) else sps.csc_array(A)
+    A = canonical(lift(A))
+    if A.shape[0] != A.shape[1]:
+        raise ValueError(f"A must be a square matrix but its shape is {A.shape}.")
+    b = b if isbox(b) else anp.array(b) if contains_traced((b,)) else np.asarray(b)
+    if anp.ndim(b) not in (1, 2):
+        raise ValueError(f"b must have 1 or 2 dims but its shape is {anp.shape(b)}.")
+    if anp.shape(b)[0] != A.shape[0]:
+        raise ValueError(
+            "The size of the dimensions of A must be equal to the size of the first dimension of "
+            f"b but the shape of A is {A.shape} and the shape of b is {anp.shape(b)}."
+        )
+    if not unit_diagonal and (A._plain() if isbox(A) else A).diagonal().all() is np.False_:
+        raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
+    return solve(entries_of(A), b, Substitution(A._pattern, bool(lower), bool(unit_diagonal)))

@@ -1,0 +1,291 @@
+"""The fourteen sparse classes: real subclasses of SciPy's.
+
+Untraced they behave as SciPy's do. What they add: results are of our classes, a traced argument is
+handed to the traced implementation, a traced value that is written into a constant matrix turns it
+into a traced one, and in-place methods copy first what is shared with a pattern or a rule.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from collections.abc import Callable
+from typing import Any
+
+import scipy.sparse as sps
+
+from .._core import errors
+from .._core.capture import is_captured
+from .._core.engine import box_types, contains_traced
+from .._core.layout import TRACED_TYPES, SparseLayout
+from .._core.mirror import OURS, own
+from .._core.table import enter
+from .._core.traced import become_traced, lift, register_class
+
+
+class Meta(ABCMeta):
+    """Lets a traced matrix be an instance of the class it stands for, and be constructed."""
+
+    def __init__(cls, *args: Any) -> None:
+        super().__init__(*args)
+        if issubclass(cls, SparseLayout):
+            register_class(cls)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if contains_traced(args, kwargs):
+            from ._construct import construct
+
+            return construct(cls, *args, **kwargs)
+        return type.__call__(cls, *args, **kwargs)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        if type(x) in TRACED_TYPES:
+            return issubclass(x._class, cls)
+        return type.__instancecheck__(cls, x)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return type.__subclasscheck__(cls, other)
+
+
+class _FamilyMeta(type):
+    """isinstance and issubclass as for SciPy's family, traced matrices included."""
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        t = x._class if type(x) in TRACED_TYPES else type(x)
+        return issubclass(t, cls.__base__)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, cls.__base__)
+
+
+class sparray(sps.sparray, metaclass=_FamilyMeta):
+    __doc__ = sps.sparray.__doc__
+
+
+class spmatrix(sps.spmatrix, metaclass=_FamilyMeta):
+    __doc__ = sps.spmatrix.__doc__
+
+
+# ---- traced arguments of a constant's methods -------------------------------------------------
+
+_WITH_OPERAND = (
+    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__matmul__",
+    "__rmatmul__", "__truediv__", "__rtruediv__", "__pow__",
+    "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__",
+    "dot", "multiply", "maximum", "minimum", "power", "tensordot", "__getitem__",
+)  # fmt: skip
+_IN_PLACE = ("__setitem__", "setdiag", "__imul__", "__itruediv__")
+_WRITE_INDICES = (
+    "sort_indices", "sum_duplicates", "eliminate_zeros", "prune", "resize", "set_shape",
+)  # fmt: skip
+_HARD_CODED = (
+    "_multiply_2d_with_broadcasting", "_sub_sparse", "_matmul_sparse", "_sparse_dot",
+    "_sparse_tensordot", "_broadcast_to", "_min_or_max_axis_nd",
+)  # fmt: skip
+"""Methods in which SciPy names its own classes instead of asking `_xxx_container`."""
+
+
+def _is_traced(x: Any) -> bool:
+    t = type(x)
+    return t in box_types or ((t is list or t is tuple) and contains_traced(x))
+
+
+def _with_operand(name: str, theirs: Callable) -> Callable:
+    def method(self, other, *args, **kwargs):
+        if _is_traced(other):
+            return getattr(lift(self), name)(other, *args, **kwargs)
+        if kwargs and contains_traced((), kwargs):
+            return getattr(lift(self), name)(other, *args, **kwargs)
+        return theirs(self, other, *args, **kwargs)
+
+    return method
+
+
+def _binary(name: str, theirs: Callable) -> Callable:
+    def method(self, other):
+        if _is_traced(other):
+            return getattr(lift(self), name)(other)
+        return theirs(self, other)
+
+    return method
+
+
+def _in_place(name: str, theirs: Callable) -> Callable:
+    def method(self, *args, **kwargs):
+        if contains_traced(args, kwargs):
+            become_traced(self)
+            return getattr(self, name)(*args, **kwargs)
+        _make_writable(self)
+        return theirs(self, *args, **kwargs)
+
+    return method
+
+
+def _writes_indices(name: str, theirs: Callable) -> Callable:
+    def method(self, *args, **kwargs):
+        _make_writable(self)
+        return theirs(self, *args, **kwargs)
+
+    return method
+
+
+def _owned(name: str, theirs: Callable) -> Callable:
+    def method(self, *args, **kwargs):
+        return own(theirs(self, *args, **kwargs))
+
+    return method
+
+
+def _make_writable(A: Any) -> None:
+    """Before A is written to: copies of arrays that a pattern or a rule shares with it."""
+    d = A.__dict__
+    for name in ("indptr", "indices", "offsets"):
+        if name in d and not d[name].flags.writeable:
+            d[name] = d[name].copy()
+    if "coords" in d and any(not c.flags.writeable for c in d["coords"]):
+        d["coords"] = tuple(c.copy() for c in d["coords"])
+    if is_captured(A):
+        for name in ("data", "indptr", "indices", "offsets"):
+            if name in d:
+                d[name] = d[name].copy()
+        if "coords" in d:
+            d["coords"] = tuple(c.copy() for c in d["coords"])
+
+
+class _Entries:
+    """`A.data = v`. Without a `__get__`, reading stays as fast as for any attribute."""
+
+    def __set__(self, A: Any, value: Any) -> None:
+        if type(value) in box_types:
+            become_traced(A)
+            A.data = value
+            return
+        d = A.__dict__
+        if d.get("data") is value and is_captured(A):
+            raise ValueError(errors.captured())
+        d["data"] = value
+
+
+class _ArrayContainers(SparseLayout):
+    _bsr_container = property(lambda self: bsr_array)
+    _coo_container = property(lambda self: coo_array)
+    _csc_container = property(lambda self: csc_array)
+    _csr_container = property(lambda self: csr_array)
+    _dia_container = property(lambda self: dia_array)
+    _dok_container = property(lambda self: dok_array)
+    _lil_container = property(lambda self: lil_array)
+
+
+class _MatrixContainers(SparseLayout):
+    _bsr_container = property(lambda self: bsr_matrix)
+    _coo_container = property(lambda self: coo_matrix)
+    _csc_container = property(lambda self: csc_matrix)
+    _csr_container = property(lambda self: csr_matrix)
+    _dia_container = property(lambda self: dia_matrix)
+    _dok_container = property(lambda self: dok_matrix)
+    _lil_container = property(lambda self: lil_matrix)
+
+
+def _sparse_class(cls: type) -> type:
+    """Complete one of our classes: wrap the methods of SciPy's that the lists above name."""
+    theirs = cls.__bases__[-1]
+    for names, wrap in (
+        (_WITH_OPERAND, None), (_IN_PLACE, _in_place), (_WRITE_INDICES, _writes_indices),
+        (_HARD_CODED, _owned),
+    ):  # fmt: skip
+        for name in names:
+            method = getattr(theirs, name, None)
+            if method is None:
+                continue
+            if wrap is None:
+                binary = name.startswith("__") and name not in ("__pow__", "__getitem__")
+                wrapped = (_binary if binary else _with_operand)(name, method)
+                if name in ("__pow__", "__getitem__"):
+                    wrapped = _owned(name, wrapped)
+            else:
+                wrapped = wrap(name, method)
+            wrapped.__name__, wrapped.__doc__ = name, method.__doc__
+            wrapped.__qualname__ = f"{cls.__name__}.{name}"
+            setattr(cls, name, wrapped)
+    if cls.__name__.split("_")[0] not in ("lil", "dok"):
+        cls.data = _Entries()
+    cls.__doc__, cls.__module__ = theirs.__doc__, "scipygrad.sparse"
+    cls.__qualname__ = cls.__name__
+    OURS[theirs] = cls
+    enter(theirs, "traced", ("arg1",), "the structure is constant; entries are differentiated")
+    return cls
+
+
+@_sparse_class
+class bsr_array(_ArrayContainers, sps.bsr_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class coo_array(_ArrayContainers, sps.coo_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class csc_array(_ArrayContainers, sps.csc_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class csr_array(_ArrayContainers, sps.csr_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class dia_array(_ArrayContainers, sps.dia_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class dok_array(_ArrayContainers, sps.dok_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class lil_array(_ArrayContainers, sps.lil_array, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class bsr_matrix(_MatrixContainers, sps.bsr_matrix, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class coo_matrix(_MatrixContainers, sps.coo_matrix, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class csc_matrix(_MatrixContainers, sps.csc_matrix, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class csr_matrix(_MatrixContainers, sps.csr_matrix, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class dia_matrix(_MatrixContainers, sps.dia_matrix, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class dok_matrix(_MatrixContainers, sps.dok_matrix, metaclass=Meta):
+    pass
+
+
+@_sparse_class
+class lil_matrix(_MatrixContainers, sps.lil_matrix, metaclass=Meta):
+    pass
+
+
+for _family in (sparray, spmatrix):
+    _family.__module__, _family.__qualname__ = "scipygrad.sparse", _family.__name__
+    enter(_family.__base__, "plain", note="a family of classes, for isinstance")
+

@@ -1,0 +1,135 @@
+"""Matrices made of matrices: stacking, blocks, Kronecker products, triangles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sps
+
+from .._core.engine import is_sparse, isbox
+from .._core.mirror import traced
+from .._core.tags import coalesced, paired, transform
+from .._core.traced import TracedBase, lift
+from ._convert import as_format
+
+
+class _Slot:
+    """The place of an operand in a nested argument."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _take_out(x: Any, operands: list[Any]) -> Any:
+    """`x` with every matrix in it replaced by a slot, and the matrices put on the list."""
+    if is_sparse(x) or isbox(x) or (isinstance(x, np.ndarray) and not x.dtype.hasobject):
+        if isinstance(x, np.ndarray):
+            x = sps.coo_array(np.atleast_2d(x))  # a constant: SciPy drops its zeros
+        operands.append(lift(x) if is_sparse(x) else x)
+        return _Slot(len(operands) - 1)
+    if isinstance(x, np.ndarray):
+        x = x.tolist()
+    if isinstance(x, (list, tuple)):
+        return [_take_out(v, operands) for v in x]
+    return x
+
+
+def _put_in(x: Any, operands: tuple[Any, ...]) -> Any:
+    if isinstance(x, _Slot):
+        return operands[x.number]
+    return [_put_in(v, operands) for v in x] if isinstance(x, list) else x
+
+
+def _shape_of(x: Any) -> Any:
+    if isinstance(x, _Slot):
+        return x.number
+    return tuple(map(_shape_of, x)) if isinstance(x, list) else repr(x)
+
+
+def _combined(name: str, blocks: Any, format: Any, dtype: Any) -> Any:
+    operands: list[Any] = []
+    nested = _take_out(blocks, operands)
+    operation = getattr(sps, name)
+    C = transform(
+        lambda *tagged: operation(_put_in(nested, tagged), format=format),
+        operands,
+        (name, _shape_of(nested), format),
+    )
+    return C if dtype is None else C.astype(dtype)
+
+
+@traced(sps.hstack, wrt=("blocks",))
+def hstack(blocks, format=None, dtype=None):
+    return _combined("hstack", list(blocks), format, dtype)
+
+
+@traced(sps.vstack, wrt=("blocks",))
+def vstack(blocks, format=None, dtype=None):
+    return _combined("vstack", list(blocks), format, dtype)
+
+
+@traced(sps.bmat, wrt=("blocks",))
+def bmat(blocks, format=None, dtype=None):
+    return _combined("bmat", blocks, format, dtype)
+
+
+@traced(sps.block_array, wrt=("blocks",))
+def block_array(blocks, *, format=None, dtype=None):
+    return _combined("block_array", blocks, format, dtype)
+
+
+@traced(sps.block_diag, wrt=("mats",))
+def block_diag(mats, format=None, dtype=None):
+    return _combined("block_diag", list(mats), format, dtype)
+
+
+def _matrix(x: Any) -> Any:
+    """An operand as a traced matrix or, if dense and traced, as it is."""
+    if is_sparse(x):
+        return lift(x)
+    return x if isbox(x) else lift(sps.coo_array(np.atleast_2d(x)))
+
+
+@traced(sps.kron, wrt=("A", "B"))
+def kron(A, B, format=None):
+    return paired(lambda M, N: sps.kron(M, N, format=format), _matrix(A), _matrix(B),
+                  ("kron", format))  # fmt: skip
+
+
+@traced(sps.kronsum, wrt=("A", "B"))
+def kronsum(A, B, format=None):
+    A, B = _matrix(A), _matrix(B)
+    if len(A.shape) != 2 or A.shape[0] != A.shape[1] or len(B.shape) != 2 or (
+        B.shape[0] != B.shape[1]
+    ):
+        raise ValueError("A and B must be square 2-D matrices")
+    from . import eye, eye_array
+
+    is_array = any(isinstance(M, TracedBase) and M._family() == "array" for M in (A, B))
+    identity = eye_array if is_array else eye
+    L = kron(identity(B.shape[0]), A, format="csr") + kron(B, identity(A.shape[0]), format="csr")
+    return L.asformat("csr" if format is None else format)
+
+
+def _triangle(name: str, A: Any, k: int, format: Any) -> Any:
+    operation = getattr(sps, name)
+    return transform(
+        lambda M: operation(M, k=k, format=format), [_matrix(A)], (name, k, format)
+    )
+
+
+@traced(sps.tril, wrt=("A",))
+def tril(A, k=0, format=None):
+    return _triangle("tril", A, k, format)
+
+
+@traced(sps.triu, wrt=("A",))
+def triu(A, k=0, format=None):
+    return _triangle("triu", A, k, format)
+
+
+@traced(sps.find, wrt=("A",), note="explicit zeros are returned too: structure is not values")
+def find(A):
+    A = coalesced(as_format(lift(A), "coo"))
+    return *(c.copy() for c in A._pattern.coords), A.data

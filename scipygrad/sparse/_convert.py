@@ -1,0 +1,149 @@
+"""From one format to another, to dense, and the transpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sps
+
+from .._core.engine import cast
+from .._core.npmatrix import as_npmatrix
+from .._core.tags import Gather, scatter, transform
+from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
+
+_LEAVES_DUPLICATES = {("csr", "csc"), ("csc", "csr"), ("csr", "coo"), ("csc", "coo")}
+
+
+def as_format(A: TracedBase, format: str, blocksize: tuple[int, int] | None = None) -> TracedBase:
+    """`A` in another format (of the same family); a stand-in for a constant stays one."""
+    if A.format == format and blocksize is None:
+        return A
+    args = {"blocksize": blocksize} if blocksize is not None else {}
+    if "_tags" in A.__dict__:
+        return A._finished(format)
+    B = transform(
+        lambda M: getattr(M, f"to{format}")(**args),
+        [A],
+        ("as_format", format, blocksize),
+        duplicates=(A.format, format) in _LEAVES_DUPLICATES,
+    )
+    return lift(B)
+
+
+def as_family(A: TracedBase, family: str) -> TracedBase:
+    """`A` as an array or as a matrix, in the same format."""
+    cls = getattr(sps, f"{A.format}_{family}")
+    return lift(make(A._pattern, entries_of(A), class_of_ours(cls)))
+
+
+def to_dense(A: TracedBase) -> Any:
+    """The dense array; duplicates are summed."""
+    return scatter(entries_of(A), _positions(A, "dense", A.shape, lambda p: p.flat))
+
+
+def _positions(A: TracedBase, key: Any, shape: tuple[int, ...], of_entries: Any) -> Gather:
+    """The map from places in an array of that shape to the entries that are added up there."""
+
+    def build():
+        p = A._pattern
+        index = np.full(p.size, -1, np.intp)
+        index[slice(None) if p.inside is None else p.inside] = of_entries(p)
+        return Gather(index, shape, p.entries_shape)
+
+    return A._pattern.plan(("positions", key), build)
+
+
+positions = _positions
+
+
+class Convert:
+    """`toXXX`, `asformat`, `astype`, `copy`, `transpose`."""
+
+    __slots__ = ()
+
+    def tocsr(self, copy: bool = False) -> Any:
+        """To Compressed Sparse Row."""
+        return as_format(self, "csr")
+
+    def tocsc(self, copy: bool = False) -> Any:
+        """To Compressed Sparse Column."""
+        return as_format(self, "csc")
+
+    def tocoo(self, copy: bool = False) -> Any:
+        """To COOrdinate."""
+        return as_format(self, "coo")
+
+    def tobsr(self, blocksize: tuple[int, int] | None = None, copy: bool = False) -> Any:
+        """To Block Sparse Row."""
+        return as_format(self, "bsr", blocksize)
+
+    def todia(self, copy: bool = False) -> Any:
+        """To DIAgonal."""
+        return as_format(self, "dia")
+
+    def tolil(self, copy: bool = False) -> Any:
+        """To List of Lists."""
+        return as_format(self, "lil")
+
+    def todok(self, copy: bool = False) -> Any:
+        """To Dictionary Of Keys."""
+        return as_format(self, "dok")
+
+    def asformat(self, format: str | None, copy: bool = False) -> Any:
+        """To the named format."""
+        if format is None or format == self.format:
+            return self.copy() if copy else self
+        method = getattr(type(self), "to" + format, None)
+        if method is None:
+            raise ValueError(f"Format {format} is unknown.")
+        return method(self)
+
+    def toarray(self, order: str | None = None, out: Any = None) -> Any:
+        """To a dense array; `order` says nothing here, as autograd keeps no memory order."""
+        _refuse_out("toarray", out)
+        return to_dense(self)
+
+    def todense(self, order: str | None = None, out: Any = None) -> Any:
+        """To a dense array, or np.matrix from a `*_matrix`."""
+        _refuse_out("todense", out)
+        return as_npmatrix(to_dense(self)) if self._is_matrix() else to_dense(self)
+
+    def transpose(self, axes: Any = None, copy: bool = False) -> Any:
+        """The transpose."""
+        if self.format in ("csr", "csc", "coo") and self.ndim == 2 and axes in (None, (1, 0)):
+            flipped = {"csr": "csc", "csc": "csr", "coo": "coo"}[self.format]
+            cls = getattr(sps, f"{flipped}_{self._family()}")
+            return make(self._pattern.T, entries_of(self), class_of_ours(cls))
+        return transform(
+            lambda M: M.transpose(axes=axes), [self], ("transpose", axes), duplicates=True
+        )
+
+    T = property(transpose)
+
+    def astype(self, dtype: Any, casting: str = "unsafe", copy: bool = True) -> Any:
+        """In another dtype; a whole-number dtype would cut the derivative off, and raises."""
+        dtype = np.dtype(dtype)
+        if dtype.kind not in "fc":
+            raise TypeError(
+                f"astype({dtype}) of a traced sparse matrix would lose its derivative. "
+                "Convert a plain copy (scipygrad.detach(A)) if that is what you want."
+            )
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(f"Cannot cast from {self.dtype} to {dtype} with casting={casting!r}")
+        return make(self._pattern, cast(entries_of(self), dtype), self._class)
+
+    def asfptype(self) -> Any:
+        """Itself: a traced matrix is of floating point."""
+        return self
+
+    def copy(self) -> Any:
+        """A copy that can be changed without changing this one."""
+        return make(self._pattern, entries_of(self), self._class)
+
+
+def _refuse_out(name: str, out: Any) -> None:
+    if out is not None:
+        raise TypeError(
+            f"{name}: 'out' cannot receive a traced result; use the returned array instead."
+        )

@@ -1,0 +1,259 @@
+"""Entry by entry: + - * / between matrices and scalars, powers, absolute value, ufuncs.
+
+Sums live on the union of the patterns, products on their intersection, whatever the values are:
+where SciPy drops an entry that cancels to zero, an explicit zero stays, and its derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from .._core import errors
+from .._core.engine import cast, is_sparse, isbox, strip
+from .._core.npmatrix import as_npmatrix
+from .._core.pattern import Pattern, entries
+from .._core.tags import Gather, coalesced, gather, paired
+from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
+from ._convert import as_format, to_dense
+from ._matmul import _is_scalar, _matmul
+
+# ---- sums -------------------------------------------------------------------------------------
+
+
+def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
+    """A + B or A - B on the union of the patterns."""
+    A, B = coalesced(A), coalesced(B)
+    p, q = A._pattern, B._pattern
+
+    def build():
+        # One run of SciPy's sum shows both maps: A's tags are real parts, B's imaginary ones.
+        C = p.matrix(p.tags + 0j, A._class) + q.matrix(q.tags * 1j, B._class)
+        tags = entries(C)
+        maps = (Gather(t.astype(np.intp) - 1, s, tags.shape)
+                for t, s in ((tags.real, p.entries_shape), (tags.imag, q.entries_shape)))  # fmt: skip
+        return Pattern.of(C, own=True), class_of_ours(type(C)), *maps
+
+    pattern, cls, left, right = p.plan(("add", A._class, q, B._class), build)
+    a, b = gather(entries_of(A), left), gather(entries_of(B), right)
+    return make(pattern, a + b if sign > 0 else a - b, cls)
+
+
+def _add_dense(A: TracedBase, D: Any, sign_A: int, sign_D: int) -> Any:
+    as_matrix = A._is_matrix() or isinstance(D, np.matrix)
+    D = np.asarray(D) if isinstance(D, np.matrix) else D
+    if np.broadcast_shapes(A.shape, anp.shape(D)) != A.shape:
+        raise ValueError("inconsistent shapes")
+    dense = to_dense(A)
+    total = (dense if sign_A > 0 else -dense) + (D if sign_D > 0 else -D)
+    return as_npmatrix(total) if as_matrix else total
+
+
+def _sum(A: TracedBase, other: Any, sign_A: int, sign_other: int, verb: str) -> Any:
+    if is_sparse(other):
+        B = lift(other)
+        if A.shape != B.shape:
+            raise ValueError("inconsistent shapes")
+        return add(A, B, 1) if sign_A == sign_other == 1 else (
+            add(A, B, -1) if sign_A == 1 else add(B, A, -1)
+        )
+    if _is_scalar(other):
+        if isbox(other) or other != 0:
+            raise NotImplementedError(f"{verb} a nonzero scalar is not supported by sparse arrays")
+        return A.copy() if sign_A == 1 else -A
+    if isbox(other) or isinstance(other, np.ndarray):
+        return _add_dense(A, other, sign_A, sign_other)
+    return NotImplemented
+
+
+# ---- products and quotients -------------------------------------------------------------------
+
+
+def scale(A: TracedBase, s: Any) -> Any:
+    """A s for a scalar."""
+    return make(A._pattern, entries_of(A) * _as_scalar(s), A._class)
+
+
+def _as_scalar(s: Any) -> Any:
+    return s if isbox(s) or np.isscalar(s) else np.asarray(s)[()]
+
+
+def multiply(A: TracedBase, other: Any) -> Any:
+    """Entrywise product with a sparse or dense operand, broadcast as SciPy does."""
+    if _is_scalar(other):
+        return scale(A, other)
+    if is_sparse(other):
+        return paired(lambda M, N: M.multiply(N), A, lift(other), "multiply")
+    D = other if isbox(other) else np.asarray(other)
+    return paired(lambda M, N: M.multiply(N), A, D, "multiply")
+
+
+def divide(A: TracedBase, other: Any) -> Any:
+    """Entrywise quotient A / other."""
+    if _is_scalar(other):
+        return scale(A if A.dtype.kind in "fc" else _as_float(A), 1 / other)
+    if is_sparse(other):
+        if A.shape != other.shape:
+            raise ValueError("inconsistent shapes")
+        # SciPy stores all m × n quotients too (0/0 is nan), in csr.
+        quotient = to_dense(A) / to_dense(lift(other))
+        from .. import sparse
+
+        return getattr(sparse, f"csr_{A._family()}")(quotient)
+    return multiply(A, 1 / (other if isbox(other) else np.asarray(other)))
+
+
+def _as_float(A: TracedBase) -> Any:
+    return lift(make(A._pattern, cast(entries_of(A), np.float64), A._class))
+
+
+# ---- functions of the entries -----------------------------------------------------------------
+
+
+def entrywise(A: TracedBase, f: Callable[[Any], Any], *, linear: bool = False) -> Any:
+    """f of every entry; duplicates are summed before unless f is linear."""
+    if A.format in ("lil", "dok"):
+        A = as_format(A, "csr")
+    if not linear:
+        A = coalesced(A)
+    return make(A._pattern, f(entries_of(A)), A._class)
+
+
+def matrix_power(A: Any, power: int) -> Any:
+    """A @ A @ ... @ A."""
+    M, N = A.shape
+    if M != N:
+        raise TypeError("sparse matrix is not square")
+    power = int(power)
+    if power < 0:
+        raise ValueError("exponent must be >= 0")
+    if power == 0:
+        from .. import sparse
+
+        eye = sparse.eye_array if A._family() == "array" else sparse.eye
+        return eye(M, dtype=A.dtype)
+    if power == 1:
+        return A.copy()
+    half = lift(matrix_power(A, power // 2))
+    return half @ half if power % 2 == 0 else A @ (half @ half)
+
+
+class Elementwise:
+    """Arithmetic, powers and functions of the entries."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return _sum(self, other, 1, 1, "adding")
+
+    def __radd__(self, other: Any) -> Any:
+        return _sum(self, other, 1, 1, "adding")
+
+    def __sub__(self, other: Any) -> Any:
+        return _sum(self, other, 1, -1, "subtracting")
+
+    def __rsub__(self, other: Any) -> Any:
+        return _sum(self, other, -1, 1, "subtracting from")
+
+    def __mul__(self, other: Any) -> Any:
+        if self._is_matrix() and not _is_scalar(other):
+            return _matmul(self, other)
+        return multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        if self._is_matrix() and not _is_scalar(other):
+            return self.__rmatmul__(other)
+        return multiply(self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        if is_sparse(other):
+            return divide(lift(other), self)
+        return NotImplemented
+
+    def __pow__(self, power: Any) -> Any:
+        return matrix_power(self, power) if self._is_matrix() else self.power(power)
+
+    def __neg__(self) -> Any:
+        A = as_format(self, "csr") if self.format == "lil" else self
+        return make(A._pattern, -entries_of(A), A._class)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return entrywise(self, anp.abs)
+
+    def multiply(self, other: Any) -> Any:
+        """Entrywise product."""
+        return multiply(self, other)
+
+    def power(self, n: Any, dtype: Any = None) -> Any:
+        """Entrywise power."""
+        if not _is_scalar(n):
+            raise NotImplementedError("input is not scalar")
+        if not strip(n):
+            raise NotImplementedError(
+                "zero power is not supported as it would densify the matrix.\n"
+                "Use `np.ones(A.shape, dtype=A.dtype)` for this case."
+            )
+        A = self if dtype is None else self.astype(dtype)
+        return entrywise(A, lambda data: data ** _as_scalar(n))
+
+    def conjugate(self, copy: bool = True) -> Any:
+        """Complex conjugate."""
+        if self.dtype.kind != "c":
+            return self.copy() if copy else self
+        return entrywise(self, anp.conj, linear=True)
+
+    conj = conjugate
+
+    def getH(self) -> Any:
+        """Conjugate transpose."""
+        return self.conjugate().transpose()
+
+    real = property(lambda self: entrywise(self, anp.real, linear=True))
+    imag = property(lambda self: entrywise(self, anp.imag, linear=True))
+
+    def maximum(self, other: Any) -> Any:
+        """Not differentiable yet."""
+        raise NotImplementedError(errors.not_yet("maximum", ("self",)))
+
+    def minimum(self, other: Any) -> Any:
+        """Not differentiable yet."""
+        raise NotImplementedError(errors.not_yet("minimum", ("self",)))
+
+    def __imul__(self, other: Any) -> Any:
+        if not _is_scalar(other):
+            return NotImplemented
+        self._become(lift(scale(self, other)))
+        return self
+
+    def __itruediv__(self, other: Any) -> Any:
+        if not _is_scalar(other):
+            return NotImplemented
+        self._become(lift(scale(self, 1 / other)))
+        return self
+
+    # NumPy's unary functions that leave zeros zero, as methods (SciPy's list).
+    def _ufunc(f: Callable[[Any], Any]) -> Any:  # noqa: N805 (runs in the class body)
+        def method(self):
+            return entrywise(self, f)
+
+        method.__name__ = f.__name__
+        method.__doc__ = f"Element-wise {f.__name__}."
+        return method
+
+    arcsin, arcsinh = _ufunc(anp.arcsin), _ufunc(anp.arcsinh)
+    arctan, arctanh = _ufunc(anp.arctan), _ufunc(anp.arctanh)
+    ceil, floor, rint, trunc = map(_ufunc, (anp.ceil, anp.floor, anp.rint, anp.trunc))
+    deg2rad, rad2deg = _ufunc(anp.deg2rad), _ufunc(anp.rad2deg)
+    expm1, log1p = _ufunc(anp.expm1), _ufunc(anp.log1p)
+    sign, sin, sinh, sqrt = map(_ufunc, (anp.sign, anp.sin, anp.sinh, anp.sqrt))
+    tan, tanh = _ufunc(anp.tan), _ufunc(anp.tanh)
+    del _ufunc

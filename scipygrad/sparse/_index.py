@@ -1,0 +1,54 @@
+"""Reading entries and parts: `A[...]`, `getrow`, `getcol`, `reshape`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from .._core.engine import is_sparse, strip
+from .._core.tags import transform
+
+
+def frozen(index: Any) -> Hashable:
+    """An index, or None if it is not to be remembered."""
+    if isinstance(index, tuple):
+        parts = tuple(map(frozen, index))
+        return None if None in parts else parts
+    if isinstance(index, slice):
+        return "slice", index.start, index.stop, index.step
+    if isinstance(index, (int, np.integer)):
+        return "int", int(index)
+    if index is None or index is Ellipsis:
+        return ("index", str(index))
+    if is_sparse(index):
+        return None
+    array = np.asarray(index)
+    return "array", array.shape, array.dtype.char, array.tobytes()
+
+
+class Index:
+    """Reading parts of a matrix."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        index = strip(index)
+        if "_tags" in self.__dict__:
+            return self._read_assembled(index)
+        key = frozen(index)
+        return transform(lambda M: M[index], [self], key and ("getitem", key))
+
+    def getrow(self, i: int) -> Any:
+        """Row i as a 1 × n matrix."""
+        return transform(lambda M: M._getrow(i), [self], ("getrow", i))
+
+    def getcol(self, j: int) -> Any:
+        """Column j as an m × 1 matrix."""
+        return transform(lambda M: M._getcol(j), [self], ("getcol", j))
+
+    def reshape(self, *args: Any, **kwargs: Any) -> Any:
+        """Another shape with the same entries."""
+        key = ("reshape", repr(args), repr(sorted(kwargs.items())))
+        return transform(lambda M: M.reshape(*args, **kwargs), [self], key, duplicates=True)

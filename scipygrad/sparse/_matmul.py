@@ -1,0 +1,305 @@
+"""Products: A x, A X, x A, and A B of sparse matrices.
+
+All are one trilinear form in three sets of numbers, Σ A[i,k] B[k,j] C[i,j] over the triples that
+the patterns allow; the derivative with respect to any one of them is the same form with the roles
+exchanged, so the primitives below are closed under differentiation (docs/derivations/matmul.md).
+No conjugates: autograd's convention for complex values is the transpose.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import autograd.numpy as anp
+import numpy as np
+import scipy.sparse as sps
+
+from .._backend import backend
+from .._core import errors
+from .._core.capture import capture
+from .._core.engine import contains_traced, is_sparse, isbox, primitive
+from .._core.npmatrix import TracedNumpyMatrix, as_npmatrix
+from .._core.pattern import Pattern
+from .._core.traced import TracedBase, class_of_ours, constant, entries_of, lift, make
+from ._convert import as_format
+
+# ---- y = A x with A constant ------------------------------------------------------------------
+
+
+@primitive(wrt=("x",))
+def apply(x, A):
+    """A x for a plain sparse matrix A."""
+    return A @ x
+
+
+@apply.vjp("x")  # x̄ = Aᵀ ȳ
+def _(g, ans, x, A):
+    return apply(g, A.T)
+
+
+apply.linear("x")
+
+
+# ---- y = A x, A given by its entries ----------------------------------------------------------
+
+
+@primitive(wrt=("data", "x"))
+def spmm(data, x, pattern):
+    """A x for a vector or a block of columns x; A in csr, csc or coo."""
+    return pattern.view(data) @ x
+
+
+@spmm.vjp("data")  # Ā = ȳ xᵀ on the stored entries
+def _(g, ans, data, x, pattern):
+    return sampled_outer(g, x, pattern)
+
+
+@spmm.vjp("x")  # x̄ = Aᵀ ȳ
+def _(g, ans, data, x, pattern):
+    return spmm(data, g, pattern.T)
+
+
+spmm.linear("data", "x")
+
+
+# ---- S = (G Xᵀ) on a pattern ------------------------------------------------------------------
+
+
+@primitive(wrt=("G", "X"))
+def sampled_outer(G, X, pattern):
+    """The entries of G Xᵀ on a pattern, for two vectors or two blocks of columns."""
+    if X.ndim == 2 and X.shape[1] == 1 and G.ndim == 2:
+        G, X = G[:, 0], X[:, 0]
+    if pattern.format == "coo":
+        i, j = pattern.arrays
+        return G[i] * X[j] if G.ndim == 1 else np.einsum("ik,ik->i", G[i], X[j])
+    if pattern.format == "csc":
+        G, X = X, G
+    stored = backend(G, X).sampled_outer(G, X, *pattern.arrays)
+    if pattern.inside is not None:  # arrays longer than indptr says
+        stored[pattern.inside.size :] = 0
+    return stored
+
+
+@sampled_outer.vjp("G")  # Ḡ = S̄ X
+def _(g, ans, G, X, pattern):
+    return spmm(g, X, pattern)
+
+
+@sampled_outer.vjp("X")  # X̄ = S̄ᵀ G
+def _(g, ans, G, X, pattern):
+    return spmm(g, G, pattern.T)
+
+
+sampled_outer.linear("G", "X")
+
+
+# ---- C = A B ----------------------------------------------------------------------------------
+
+
+class Triples(NamedTuple):
+    """CSR index arrays of A, B and C = A B (C: the structural product)."""
+
+    A: tuple[np.ndarray, np.ndarray]
+    B: tuple[np.ndarray, np.ndarray]
+    C: tuple[np.ndarray, np.ndarray]
+    columns: int
+
+
+@primitive(wrt=("a", "b"))
+def product(a, b, triples):
+    """c[i,j] = Σ_k a[i,k] b[k,j]."""
+    return backend(a, b).product(a, b, triples)
+
+
+@primitive(wrt=("c", "b"))
+def product_left(c, b, triples):
+    """a[i,k] = Σ_j c[i,j] b[k,j]."""
+    return backend(c, b).product_left(c, b, triples)
+
+
+@primitive(wrt=("c", "a"))
+def product_right(c, a, triples):
+    """b[k,j] = Σ_i a[i,k] c[i,j]."""
+    return backend(c, a).product_right(c, a, triples)
+
+
+@product.joint_vjp
+def _(names, g, ans, a, b, triples):
+    if len(names) == 2 and not contains_traced((g, a, b)):
+        return backend(g, a, b).product_both(g, a, b, triples)  # in one sweep
+    rules = {"a": lambda: product_left(g, b, triples), "b": lambda: product_right(g, a, triples)}
+    return [rules[name]() for name in names]
+
+
+@product_left.vjp("c")
+def _(g, ans, c, b, triples):
+    return product(g, b, triples)
+
+
+@product_left.vjp("b")
+def _(g, ans, c, b, triples):
+    return product_right(c, g, triples)
+
+
+@product_right.vjp("c")
+def _(g, ans, c, a, triples):
+    return product(a, g, triples)
+
+
+@product_right.vjp("a")
+def _(g, ans, c, a, triples):
+    return product_left(c, g, triples)
+
+
+product.linear("a", "b")
+product_left.linear("c", "b")
+product_right.linear("c", "a")
+
+
+class _ProductPlan(NamedTuple):
+    """How A @ B is formed: in csr, or in csc as (Bᵀ Aᵀ)ᵀ; then brought to SciPy's format."""
+
+    working: str
+    triples: Triples
+    pattern: Pattern
+    cls: type
+    final: str
+    blocksize: tuple[int, int] | None
+
+
+def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
+    def ones(M: TracedBase) -> Any:
+        return M._pattern.matrix(np.ones(M._pattern.entries_shape, np.int64), M._class)
+
+    C = ones(A) @ ones(B)  # SciPy decides on class and format; nothing cancels among ones
+    working = "csc" if C.format == "csc" else "csr"
+    a, b = as_format(A, working), as_format(B, working)
+    family = "matrix" if isinstance(C, sps.spmatrix) else "array"
+    inner = C if C.format == working else ones(a) @ ones(b)
+    pattern = Pattern.of(inner, own=True)
+    arrays = (a._pattern.arrays, b._pattern.arrays)
+    if working == "csr":
+        triples = Triples(*arrays, pattern.arrays, C.shape[1])
+    else:
+        triples = Triples(arrays[1], arrays[0], pattern.arrays, C.shape[0])
+    from .. import sparse
+
+    cls = getattr(sparse, f"{working}_{family}")
+    return _ProductPlan(working, triples, pattern, cls, C.format, getattr(C, "blocksize", None))
+
+
+def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
+    """A B of two-dimensional sparse matrices."""
+    if A._class.__module__.startswith("scipy.") and not A._class.__module__.startswith("scipyg"):
+        A = _as_class(A, class_of_ours(A._class))
+    key = ("matmul", A._class, B._pattern, B._class)
+    plan = A._pattern.plan(key, lambda: _plan_product(A, B))
+    a, b = as_format(A, plan.working), as_format(B, plan.working)
+    left, right = (a, b) if plan.working == "csr" else (b, a)
+    c = product(entries_of(left), entries_of(right), plan.triples)
+    C = make(plan.pattern, c, plan.cls)
+    return C if plan.final == plan.working else as_format(lift(C), plan.final, plan.blocksize)
+
+
+def _as_class(A: TracedBase, cls: type) -> TracedBase:
+    return lift(make(A._pattern, entries_of(A), cls))
+
+
+def matmul_dense(A: TracedBase, x: Any) -> Any:
+    """A x for a dense, possibly traced, vector or block of columns."""
+    _check_inner(A.shape, anp.shape(x))
+    plain = constant(A)
+    if plain is not None:
+        if not isbox(x):
+            return plain @ x
+        return apply(x, _frozen(plain))
+    if A._pattern.format not in ("csr", "csc", "coo"):
+        A = as_format(A, "csr")
+    return spmm(entries_of(A), x, A._pattern)
+
+
+def _check_inner(a: tuple[int, ...], x: tuple[int, ...]) -> None:
+    if len(x) not in (1, 2):
+        raise ValueError("could not interpret dimensions")
+    if x[0] != a[-1]:
+        tail = "(k={0},1?)->(n,1?)" if len(x) == 1 or x[1] == 1 else "(k={0},m)->(n,m)"
+        raise ValueError(
+            f"matmul: dimension mismatch with signature (n,k={a[-1]}),{tail.format(x[0])}"
+        )
+
+
+def _frozen(A: Any) -> Any:
+    """`A` as it is now: in-place methods of A copy first, assigned attributes are not seen."""
+    if A.format in ("lil", "dok"):
+        return A.tocsr()
+    B = object.__new__(type(A))
+    B.__dict__.update(A.__dict__)
+    B.__dict__["data"] = capture(A, A.data)
+    return B
+
+
+class Matmul:
+    """`@`, `dot`, and what `*` is for `*_matrix`."""
+
+    __slots__ = ()
+
+    def __matmul__(self, other: Any) -> Any:
+        if _is_scalar(other):
+            raise ValueError("Scalar operands are not allowed, use '*' instead")
+        return _matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        if _is_scalar(other):
+            raise ValueError("Scalar operands are not allowed, use '*' instead")
+        if is_sparse(other):
+            return _matmul(lift(other), self)
+        other = _as_dense(other)
+        return _transposed(_matmul(self.T, _transposed(other)))
+
+    def dot(self, other: Any) -> Any:
+        """The product; a scalar scales."""
+        return self * other if _is_scalar(other) else self @ other
+
+
+def _matmul(A: TracedBase, B: Any) -> Any:
+    if is_sparse(B):
+        B = lift(B)
+    elif not isinstance(B, TracedBase):
+        B = _as_dense(B)
+    for M in (A, B):
+        if isinstance(M, TracedBase) and M.ndim > 2:
+            raise NotImplementedError(errors.not_yet("matmul of n-D sparse arrays", ("A",)))
+    if A.ndim == 1:
+        y = _matmul(lift(A.reshape((1, -1))), B)
+        return y.reshape((y.shape[1],)) if len(y.shape) == 2 and not isbox(y) else y[0]
+    if not isinstance(B, TracedBase):
+        as_matrix = isinstance(B, (np.matrix, TracedNumpyMatrix))
+        y = matmul_dense(A, np.asarray(B) if isinstance(B, np.matrix) else _as_array(B))
+        return as_npmatrix(y) if as_matrix else y
+    if B.ndim == 1:
+        return lift(_matmul(A, lift(B.reshape((-1, 1))))).reshape((A.shape[0],))
+    if A.shape[1] != B.shape[0]:
+        raise ValueError(
+            "matmul: dimension mismatch with signature "
+            f"(n,k={A.shape[1]}),(k={B.shape[0]},m)->(n,m)"
+        )
+    return matmul_sparse(A, B)
+
+
+def _is_scalar(x: Any) -> bool:
+    return np.isscalar(x) or (not is_sparse(x) and anp.ndim(x) == 0)
+
+
+def _as_dense(x: Any) -> Any:
+    if isbox(x) or isinstance(x, np.ndarray):
+        return x
+    return anp.array(x)
+
+
+def _as_array(x: Any) -> Any:
+    return x.A if type(x) is TracedNumpyMatrix else x
+
+
+def _transposed(x: Any) -> Any:
+    return x.T if anp.ndim(x) == 2 else x

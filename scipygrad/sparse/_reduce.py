@@ -1,0 +1,75 @@
+"""Sums over axes, means, the trace and diagonals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from .._core.engine import cast
+from .._core.npmatrix import as_npmatrix
+from .._core.tags import scatter, transform
+from .._core.traced import TracedBase, entries_of
+from ._convert import _refuse_out, positions
+
+
+def _axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
+    """The axes to reduce, sorted; None for all."""
+    if axis is None:
+        return None
+    given = axis if isinstance(axis, tuple) else (axis,)
+    if not all(isinstance(a, (int, np.integer)) for a in given):
+        raise TypeError(f"axis must be an integer or a tuple of integers, not {axis!r}")
+    if any(not -ndim <= a < ndim for a in given):
+        raise ValueError(f"axis out of range: {axis!r} for {ndim} dimensions")
+    normal = tuple(sorted({int(a) % ndim for a in given}))
+    if len(normal) < len(given):
+        raise ValueError(f"duplicate value in axis: {axis!r}")
+    return None if len(normal) == ndim else normal
+
+
+def sum_over(A: TracedBase, axis: Any) -> Any:
+    """Sum of the entries over an axis; duplicates count one by one."""
+    axes = _axes(axis, A.ndim)
+    if axes is None:
+        return anp.sum(scatter(entries_of(A), positions(A, "sum", (1,), lambda p: 0))[0])
+    kept = [a for a in range(A.ndim) if a not in axes]
+    shape = tuple(A.shape[a] for a in kept)
+
+    def place(p):
+        return np.ravel_multi_index(tuple(p.coords[a] for a in kept), shape)
+
+    total = scatter(entries_of(A), positions(A, ("sum", axes), shape, place))
+    if not A._is_matrix():
+        return total
+    return as_npmatrix(anp.reshape(total, (1, -1) if axes == (0,) else (-1, 1)))
+
+
+class Reduce:
+    """`sum`, `mean`, `trace`, `diagonal`."""
+
+    __slots__ = ()
+
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        """Sum over an axis, or of all entries."""
+        _refuse_out("sum", out)
+        A = self if dtype is None else self.astype(dtype)
+        return sum_over(A, axis)
+
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        """Mean over an axis, or of all entries, zeros included."""
+        _refuse_out("mean", out)
+        axes = _axes(axis, self.ndim)
+        count = math.prod(self.shape if axes is None else (self.shape[a] for a in axes))
+        total = sum_over(self * (1.0 / count), axis)
+        return total if dtype is None else cast(total, np.dtype(dtype))
+
+    def diagonal(self, k: int = 0) -> Any:
+        """The k-th diagonal."""
+        return transform(lambda M: M.diagonal(k=k), [self], ("diagonal", k))
+
+    def trace(self, offset: int = 0) -> Any:
+        """Sum of a diagonal."""
+        return anp.sum(self.diagonal(k=offset))
