@@ -52,15 +52,16 @@ def contains_traced(args: Iterable[Any], kwargs: Mapping[str, Any] | None = None
         t = type(x)
         if t in box_types:
             return True
-        if t is tuple or t is list:
-            if contains_traced(x):
+        if t in _CONTAINERS:
+            if t is np.ndarray:
+                if x.dtype.hasobject and contains_traced(x.ravel().tolist()):
+                    return True
+            elif contains_traced(x.values() if t is dict else x):
                 return True
-        elif t is dict:
-            if contains_traced(x.values()):
-                return True
-        elif t is np.ndarray and x.dtype.hasobject and contains_traced(x.ravel().tolist()):
-            return True
     return bool(kwargs) and contains_traced(kwargs.values())
+
+
+_CONTAINERS = frozenset((tuple, list, dict, np.ndarray))
 
 
 def strip(x: Any) -> Any:

@@ -11,6 +11,7 @@ from abc import ABCMeta
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sps
 
 from .._core import errors
@@ -22,6 +23,9 @@ from .._core.table import enter
 from .._core.traced import become_traced, lift, register_class
 
 
+_CONTAINERS = frozenset((list, tuple, np.ndarray))
+
+
 class Meta(ABCMeta):
     """Lets a traced matrix be an instance of the class it stands for, and be constructed."""
 
@@ -31,10 +35,22 @@ class Meta(ABCMeta):
             register_class(cls)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if contains_traced(args, kwargs):
+        # Entries come first: in arg1, or first in the tuple that arg1 is. SciPy constructs a matrix
+        # in nearly every operation, so nothing else is looked at.
+        first = args[0] if args else kwargs.get("arg1")
+        if type(first) is tuple and first:
+            first = first[0]
+        t = type(first)
+        if t in box_types or (t in _CONTAINERS and contains_traced((first,))):
             from ._construct import construct
 
             return construct(cls, *args, **kwargs)
+        if t is np.ndarray and hasattr(cls, "_from_arrays"):
+            new = cls._from_arrays(*args, **kwargs)
+            if new is not None:
+                return new
+        elif t is cls and len(args) == 1 and not kwargs and hasattr(cls, "_shared"):
+            return first._shared()
         return type.__call__(cls, *args, **kwargs)
 
     def __instancecheck__(cls, x: Any) -> bool:
@@ -71,11 +87,11 @@ _WITH_OPERAND = (
     "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__matmul__",
     "__rmatmul__", "__truediv__", "__rtruediv__", "__pow__",
     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__",
-    "dot", "multiply", "maximum", "minimum", "power", "tensordot", "__getitem__",
+    "dot", "multiply", "maximum", "minimum", "power", "tensordot",
 )  # fmt: skip
 _IN_PLACE = ("__setitem__", "setdiag", "__imul__", "__itruediv__")
 _WRITE_INDICES = (
-    "sort_indices", "sum_duplicates", "eliminate_zeros", "prune", "resize", "set_shape",
+    "sort_indices", "sum_duplicates", "eliminate_zeros", "resize", "set_shape",
 )  # fmt: skip
 _HARD_CODED = (
     "_multiply_2d_with_broadcasting", "_sub_sparse", "_matmul_sparse", "_sparse_dot",
@@ -135,16 +151,21 @@ def _owned(name: str, theirs: Callable) -> Callable:
     return method
 
 
+_INDEX_ARRAYS = ("indptr", "indices", "offsets")
+
+
 def _make_writable(A: Any) -> None:
     """Before A is written to: copies of arrays that a pattern or a rule shares with it."""
     d = A.__dict__
-    for name in ("indptr", "indices", "offsets"):
-        if name in d and not d[name].flags.writeable:
-            d[name] = d[name].copy()
-    if "coords" in d and any(not c.flags.writeable for c in d["coords"]):
-        d["coords"] = tuple(c.copy() for c in d["coords"])
-    if is_captured(A):
-        for name in ("data", "indptr", "indices", "offsets"):
+    if "indices" in d:
+        shared = not (d["indices"].flags.writeable and d["indptr"].flags.writeable)
+    elif "coords" in d:
+        shared = not all(c.flags.writeable for c in d["coords"])
+    else:
+        shared = "offsets" in d and not d["offsets"].flags.writeable
+    captured = is_captured(A)
+    if shared or captured:
+        for name in ("data", "indptr", "indices", "offsets") if captured else _INDEX_ARRAYS:
             if name in d:
                 d[name] = d[name].copy()
         if "coords" in d:
@@ -185,6 +206,74 @@ class _MatrixContainers(SparseLayout):
     _lil_container = property(lambda self: lil_matrix)
 
 
+class _Compressed(SparseLayout):
+    """Shortcuts past SciPy's constructor for arguments that it would take over as they are.
+
+    SciPy makes a matrix in nearly every operation; this more than makes up for what tracing adds.
+    Whatever is not plainly in order is left to SciPy.
+    """
+
+    @classmethod
+    def _from_arrays(cls, arg1, shape=None, dtype=None, copy=False):
+        """``cls((data, indices, indptr), ...)``, or None."""
+        if len(arg1) != 3 or copy:
+            return None
+        data, indices, indptr = arg1
+        if not (
+            type(indices) is type(indptr) is np.ndarray
+            and indices.dtype == indptr.dtype == np.int32
+            and data.ndim == indices.ndim == indptr.ndim == 1
+            and data.dtype.kind in "fciub"
+            and (dtype is None or dtype == data.dtype)
+            and indices.size == data.size
+            and indptr.size > 0
+        ):
+            return None
+        n = int(indptr[-1])
+        if shape is None and n:
+            shape = indptr.size - 1, int(indices.max()) + 1
+            shape = shape if cls._format == "csr" else shape[::-1]
+        if type(shape) is not tuple or len(shape) != 2:
+            return None
+        M, N = shape if cls._format == "csr" else shape[::-1]
+        if not (
+            type(M) is type(N) is int
+            and 0 <= N < 2**31
+            and indptr.size == M + 1
+            and indptr[0] == 0
+            and 0 <= n <= indices.size
+        ):
+            return None
+        new = object.__new__(cls)
+        new.__dict__.update(
+            _shape=shape, maxprint=_MAXPRINT, indices=_pruned(indices, n), indptr=indptr,
+            data=_pruned(data, n),
+        )  # fmt: skip
+        return new
+
+    def _with_data(self, data, copy=True):
+        indices, indptr = self.indices, self.indptr
+        if copy:
+            indices, indptr = indices.copy(), indptr.copy()
+        return type(self)((data, indices, indptr), shape=self._shape, dtype=data.dtype)
+
+    def _shared(self):
+        """What the constructor makes of a matrix of the same class: another that shares arrays."""
+        arrays = (self.data, self.indices, self.indptr)
+        new = self._from_arrays(arrays, shape=self._shape)
+        return type.__call__(type(self), self) if new is None else new
+
+
+_MAXPRINT = sps.csr_array((1, 1)).maxprint
+
+
+def _pruned(a: np.ndarray, n: int) -> np.ndarray:
+    """The first n elements; a copy if that lets a much larger array go (as SciPy does)."""
+    if a.size != n:
+        a = a[:n]
+    return a.copy() if a.base is not None and a.size < getattr(a.base, "size", 0) // 2 else a
+
+
 def _sparse_class(cls: type) -> type:
     """Complete one of our classes: wrap the methods of SciPy's that the lists above name."""
     theirs = cls.__bases__[-1]
@@ -197,9 +286,9 @@ def _sparse_class(cls: type) -> type:
             if method is None:
                 continue
             if wrap is None:
-                binary = name.startswith("__") and name not in ("__pow__", "__getitem__")
+                binary = name.startswith("__") and name != "__pow__"
                 wrapped = (_binary if binary else _with_operand)(name, method)
-                if name in ("__pow__", "__getitem__"):
+                if name == "__pow__":
                     wrapped = _owned(name, wrapped)
             else:
                 wrapped = wrap(name, method)
@@ -208,6 +297,8 @@ def _sparse_class(cls: type) -> type:
             setattr(cls, name, wrapped)
     if cls.__name__.split("_")[0] not in ("lil", "dok"):
         cls.data = _Entries()
+    if cls.__name__.startswith("coo") and hasattr(theirs, "__getitem__"):
+        cls.__getitem__ = _owned("__getitem__", theirs.__getitem__)
     cls.__doc__, cls.__module__ = theirs.__doc__, "scipygrad.sparse"
     cls.__qualname__ = cls.__name__
     OURS[theirs] = cls
@@ -226,12 +317,12 @@ class coo_array(_ArrayContainers, sps.coo_array, metaclass=Meta):
 
 
 @_sparse_class
-class csc_array(_ArrayContainers, sps.csc_array, metaclass=Meta):
+class csc_array(_ArrayContainers, _Compressed, sps.csc_array, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class csr_array(_ArrayContainers, sps.csr_array, metaclass=Meta):
+class csr_array(_ArrayContainers, _Compressed, sps.csr_array, metaclass=Meta):
     pass
 
 
@@ -261,12 +352,12 @@ class coo_matrix(_MatrixContainers, sps.coo_matrix, metaclass=Meta):
 
 
 @_sparse_class
-class csc_matrix(_MatrixContainers, sps.csc_matrix, metaclass=Meta):
+class csc_matrix(_MatrixContainers, _Compressed, sps.csc_matrix, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class csr_matrix(_MatrixContainers, sps.csr_matrix, metaclass=Meta):
+class csr_matrix(_MatrixContainers, _Compressed, sps.csr_matrix, metaclass=Meta):
     pass
 
 
