@@ -214,9 +214,9 @@ class _Compressed(SparseLayout):
     """
 
     @classmethod
-    def _from_arrays(cls, arg1, shape=None, dtype=None, copy=False):
+    def _from_arrays(cls, arg1, shape=None, dtype=None, copy=False, maxprint=None):
         """``cls((data, indices, indptr), ...)``, or None."""
-        if len(arg1) != 3 or copy:
+        if len(arg1) != 3 or copy or maxprint is not None:
             return None
         data, indices, indptr = arg1
         if not (
