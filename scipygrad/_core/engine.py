@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ from autograd.tracer import getval, isbox
 from scipy.sparse import issparse as scipy_issparse
 
 from . import errors
-from .layout import TRACED_TYPES
+from .layout import SPARSE_TYPES, TRACED_TYPES
 
 __all__ = [
     "ArrayBox", "Box", "VSpace", "box_types", "cast", "contains_traced", "getval", "is_live",
@@ -130,22 +129,25 @@ def find_top_boxed_args(args):
     """autograd's search for the innermost trace, with sparse operands of NumPy functions kept.
 
     A NumPy function met by a traced sparse matrix is called as it is, so that NumPy's protocols
-    (`__array_ufunc__`, `__array_function__`) ask the matrix.
+    (`__array_ufunc__`, `__array_function__`) ask the matrix. The same goes for a constant sparse
+    matrix beside a traced array, where ArrayBox is asked. What cannot be asked that way raises.
     """
-    for arg in args:
-        if type(arg) in TRACED_TYPES:
-            frame = sys._getframe(1).f_locals
-            if frame.get("f_wrapped") in _numpy_primitives:
-                if frame["called_by_autograd_dispatcher"]:
-                    raise NotImplementedError  # ArrayBox steps back, the sparse operand is asked
-                return [], -1, None, False
-            break
+    if any(type(arg) in SPARSE_TYPES for arg in args):
+        calling = sys._getframe(1).f_locals
+        function = calling.get("f_raw")
+        by_numpy = isinstance(function, np.ufunc) or getattr(function, "__module__", "").startswith(
+            ("numpy", "scipy.", "autograd.numpy", "autograd.scipy")
+        )
+        if by_numpy and any(type(arg) in box_types for arg in args):
+            if calling.get("called_by_autograd_dispatcher"):
+                raise NotImplementedError  # ArrayBox steps back, the sparse operand is asked
+            traced_matrix = any(type(arg) in TRACED_TYPES for arg in args)
+            if not isinstance(function, np.ufunc) and not (
+                traced_matrix and function.__module__.startswith("numpy")
+            ):
+                raise NotImplementedError(errors.not_yet(f"numpy.{function.__name__}", ()))
+            return [], -1, None, False
     return _find_top_boxed_args(args)
-
-
-_numpy_primitives = frozenset(
-    f for f in vars(anp.numpy_wrapper).values() if getattr(f, "_is_autograd_primitive", False)
-)
 
 
 # ---- ArrayBox meets sparse -------------------------------------------------------------------
@@ -158,14 +160,26 @@ _REFLECTED = {
 }  # fmt: skip
 _REFLECTED |= {r: n for n, r in _REFLECTED.items() if r.startswith("__r")}
 
-UFUNC_OPERATORS: dict[Any, Callable] = {
-    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
-    np.true_divide: operator.truediv, np.matmul: operator.matmul, np.power: operator.pow,
-    np.negative: operator.neg, np.absolute: operator.abs, np.equal: operator.eq,
-    np.not_equal: operator.ne, np.less: operator.lt, np.less_equal: operator.le,
-    np.greater: operator.gt, np.greater_equal: operator.ge,
+_UFUNC_OPERATORS: dict[Any, str] = {
+    np.add: "__add__", np.subtract: "__sub__", np.multiply: "__mul__",
+    np.true_divide: "__truediv__", np.matmul: "__matmul__", np.power: "__pow__",
+    np.negative: "__neg__", np.absolute: "__abs__", np.equal: "__eq__", np.not_equal: "__ne__",
+    np.less: "__lt__", np.less_equal: "__le__", np.greater: "__gt__",
+    np.greater_equal: "__ge__",
 }  # fmt: skip
-"""NumPy functions that are operators: of sparse operands they do what the operator does."""
+
+
+def sparse_ufunc(ufunc: np.ufunc, inputs: tuple) -> Any:
+    """A NumPy function that is an operator, of sparse operands: what the operator does."""
+    from .traced import lift
+
+    name = _UFUNC_OPERATORS.get(ufunc)
+    if name is None:
+        return NotImplemented
+    first, *rest = inputs
+    if is_sparse(first):
+        return getattr(lift(first), name)(*rest)
+    return getattr(lift(rest[0]), _REFLECTED[name])(first)
 
 
 def _guard_arraybox() -> None:
@@ -193,12 +207,7 @@ def _guarded_ufunc(original: Callable) -> Callable:
         if kwargs.get("out") is not None and method == "__call__":
             raise TypeError(errors.in_place_on_constant(ufunc.__name__))
         if method == "__call__" and any(map(is_sparse, inputs)):
-            from .traced import lift
-
-            inputs = tuple(lift(x) if is_sparse(x) else x for x in inputs)
-            if ufunc in UFUNC_OPERATORS and not kwargs:
-                return UFUNC_OPERATORS[ufunc](*inputs)
-            return NotImplemented
+            return NotImplemented if kwargs else sparse_ufunc(ufunc, inputs)
         return original(self, ufunc, method, *inputs, **kwargs)
 
     return __array_ufunc__

@@ -11,3 +11,6 @@ class SparseLayout:
 
 TRACED_TYPES: set[type] = set()
 """The Box types that stand for a sparse value (filled by `scipygrad._core.traced`)."""
+
+SPARSE_TYPES: set[type] = set()
+"""Those, and the classes of plain sparse values that autograd knows."""

@@ -22,7 +22,7 @@ from autograd.extend import Box
 
 from .capture import capture
 from .engine import VSpace, box_types, cast, getval, isbox, primitive
-from .layout import TRACED_TYPES, SparseLayout
+from .layout import SPARSE_TYPES, TRACED_TYPES, SparseLayout
 from .pattern import Pattern, entries
 
 FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
@@ -93,6 +93,7 @@ def register(kind: str, cls: type) -> None:
     """Make `cls` the Box for sparse values (`kind`: "object", or "dict" for dok)."""
     _concrete[kind] = cls
     TRACED_TYPES.add(cls)
+    SPARSE_TYPES.add(cls)
     box_types.add(cls)
     Box.type_mappings[cls] = TracedBase.from_node
 
@@ -101,6 +102,7 @@ def register_class(cls: type) -> None:
     """Let autograd differentiate with respect to values of the sparse class `cls`."""
     Box.type_mappings[cls] = TracedBase.from_node
     VSpace.mappings[cls] = SparseVSpace
+    SPARSE_TYPES.add(cls)
 
 
 # ---- making and taking apart -----------------------------------------------------------------
@@ -216,14 +218,19 @@ def pattern_of(A: Any) -> Pattern:
 
 
 class SparseVSpace(VSpace):
-    """Entries over a pattern, as autograd's vector space."""
+    """Entries over a pattern, as autograd's vector space.
+
+    Its `shape` is empty, so that autograd's `jacobian` with respect to a sparse matrix is an array
+    of sparse gradients, one for each element of the result.
+    """
+
+    shape = ()
 
     def __init__(self, value: Any) -> None:
         self.pattern = Pattern.of(value)
         self.dtype = value.dtype
         self.cls = type(value)
         self.iscomplex = value.dtype.kind == "c"
-        self.shape = value.shape
 
     @property
     def size(self) -> int:
@@ -277,8 +284,8 @@ class SparseVSpace(VSpace):
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, SparseVSpace)
-            and (self.cls, self.dtype, self.shape) == (other.cls, other.dtype, other.shape)
-            and self.pattern.format == other.pattern.format
+            and (self.cls, self.dtype) == (other.cls, other.dtype)
+            and self.pattern.shape == other.pattern.shape
             and self.pattern.entries_shape == other.pattern.entries_shape
             and all(map(np.array_equal, self.pattern.arrays, other.pattern.arrays))
         )

@@ -29,7 +29,7 @@ from ._convert import as_format
 @primitive(wrt=("x",))
 def apply(x, A):
     """A x for a plain sparse matrix A."""
-    return A @ x
+    return (A @ x).reshape(A.shape[:1] + x.shape[1:])
 
 
 @apply.vjp("x")  # x̄ = Aᵀ ȳ
@@ -46,7 +46,7 @@ apply.linear("x")
 @primitive(wrt=("data", "x"))
 def spmm(data, x, pattern):
     """A x for a vector or a block of columns x; A in csr, csc or coo."""
-    return pattern.view(data) @ x
+    return (pattern.view(data) @ x).reshape(pattern.shape[:1] + x.shape[1:])
 
 
 @spmm.vjp("data")  # Ā = ȳ xᵀ on the stored entries
@@ -211,12 +211,19 @@ def matmul_dense(A: TracedBase, x: Any) -> Any:
     _check_inner(A.shape, anp.shape(x))
     plain = constant(A)
     if plain is not None:
-        if not isbox(x):
-            return plain @ x
-        return apply(x, _frozen(plain))
-    if A._pattern.format not in ("csr", "csc", "coo"):
-        A = as_format(A, "csr")
-    return spmm(entries_of(A), x, A._pattern)
+        y = apply(x, _frozen(plain))
+    else:
+        B = A if A._pattern.format in ("csr", "csc", "coo") else as_format(A, "csr")
+        y = spmm(entries_of(B), x, B._pattern)
+    if _COO_ROW_GIVES_SCALAR and A.shape[0] == 1 and anp.ndim(x) == 1 and (
+        A.format == "coo" and A._family() == "array"
+    ):
+        return y[0]
+    return y
+
+
+_COO_ROW_GIVES_SCALAR = np.ndim(sps.coo_array((1, 2)) @ np.ones(2)) == 0
+"""Whether the installed SciPy makes a number of a 1 × n coo_array times a vector (1.17 does)."""
 
 
 def _check_inner(a: tuple[int, ...], x: tuple[int, ...]) -> None:
@@ -255,7 +262,7 @@ class Matmul:
         if is_sparse(other):
             return _matmul(lift(other), self)
         other = _as_dense(other)
-        return _transposed(_matmul(self.T, _transposed(other)))
+        return _transposed(_matmul(lift(self.T), _transposed(other)))
 
     def dot(self, other: Any) -> Any:
         """The product; a scalar scales."""
@@ -271,8 +278,9 @@ def _matmul(A: TracedBase, B: Any) -> Any:
         if isinstance(M, TracedBase) and M.ndim > 2:
             raise NotImplementedError(errors.not_yet("matmul of n-D sparse arrays", ("A",)))
     if A.ndim == 1:
-        y = _matmul(lift(A.reshape((1, -1))), B)
-        return y.reshape((y.shape[1],)) if len(y.shape) == 2 and not isbox(y) else y[0]
+        row = as_format(lift(A.reshape((1, -1))), "csr")
+        y = _matmul(row, B)
+        return lift(y).reshape((y.shape[-1],)) if is_sparse(y) and len(y.shape) == 2 else y[0]
     if not isinstance(B, TracedBase):
         as_matrix = isinstance(B, (np.matrix, TracedNumpyMatrix))
         y = matmul_dense(A, np.asarray(B) if isinstance(B, np.matrix) else _as_array(B))

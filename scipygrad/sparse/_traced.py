@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sps
 
 from .._core import errors
-from .._core.engine import UFUNC_OPERATORS, is_sparse, strip
+from .._core.engine import is_sparse, sparse_ufunc, strip
 from .._core.traced import TracedBase, lift, plain, register
 from ._assembly import Assembly
 from ._convert import Convert
@@ -162,11 +162,23 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Asse
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
     def __reduce__(self):
         raise TypeError(
-            "A traced sparse matrix cannot be pickled or deep-copied. Take its plain value with "
-            "scipygrad.detach(A), or copy it with A.copy()."
+            "A traced sparse matrix cannot be pickled: its trace belongs to this process. Take its "
+            "plain value, scipygrad.detach(A)."
         )
+
+    def _real_part(self) -> Any:
+        return self.real
+
+    def _imaginary_part(self) -> Any:
+        return self.imag
 
     # ---- NumPy's protocols -------------------------------------------------------------------
 
@@ -178,24 +190,38 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Asse
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
-            if ufunc in UFUNC_OPERATORS:
-                return UFUNC_OPERATORS[ufunc](*(lift(x) if is_sparse(x) else x for x in inputs))
+            result = sparse_ufunc(ufunc, inputs)
+            if result is not NotImplemented:
+                return result
             if len(inputs) == 1 and hasattr(type(self), ufunc.__name__):
                 return getattr(self, ufunc.__name__)()
         raise NotImplementedError(errors.not_yet(f"numpy.{ufunc.__name__}", ("x",)))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func is np.tensordot:
+            return _inner_product(*args, **kwargs)
         method = _NUMPY_METHODS.get(func)
-        if method is None or args[0] is not self:
+        if method is None or not is_sparse(args[0]):
             name = getattr(func, "__name__", str(func))
             raise NotImplementedError(errors.not_yet(f"numpy.{name}", ("a",)))
-        return getattr(self, method)(*args[1:], **kwargs)
+        return getattr(lift(args[0]), method)(*args[1:], **kwargs)
 
 
 _NUMPY_METHODS = {
     np.sum: "sum", np.mean: "mean", np.trace: "trace", np.transpose: "transpose",
     np.diagonal: "diagonal", np.dot: "dot", np.copy: "copy", np.reshape: "reshape",
+    np.real: "_real_part", np.imag: "_imaginary_part",
 }  # fmt: skip
+
+
+def _inner_product(a: Any, b: Any, axes: Any = 2) -> Any:
+    """Sum of the products of all entries: what `hessian_vector_product` asks `tensordot` for."""
+    if not (is_sparse(a) and is_sparse(b) and a.shape == b.shape and axes == len(a.shape)):
+        raise NotImplementedError(errors.not_yet("numpy.tensordot", ("a",)))
+    a, b = lift(a), lift(b)
+    if a._pattern is b._pattern:
+        return anp.sum(a._data * b._data)
+    return a.multiply(b).sum()
 
 
 class TracedDok(TracedSparse, dict):

@@ -1,0 +1,58 @@
+"""A step of each example: the loss and its gradient."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sps
+
+from .common import Benchmark, poisson_1d, poisson_2d
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+from jacobi_weights import frobenius_loss
+
+
+class JacobiWeights(Benchmark):
+    """‖I − Ω D⁻¹ A‖² of examples/jacobi_weights.py."""
+
+    params = ["16, small", "4096, small", "16384"]
+    param_names = ["N"]
+
+    def problem(self, N):
+        """Ω is differentiated."""
+        N = int(N.split(",")[0])
+        loss = frobenius_loss(N)
+        A, identity = sps.csr_matrix(poisson_1d(N)), sps.eye(N)
+        Dinv = sps.diags(1 / A.diagonal())
+
+        def step(lib, Omega):
+            if lib.sp is sps:
+                return (identity - Omega @ Dinv @ A).power(2).sum()
+            return loss(Omega)
+
+        return step, (sps.diags(np.full(N, 0.9)),)
+
+
+class SparseApproximateInverse(Benchmark):
+    """‖I − M A‖² of examples/sparse_approximate_inverse.py, on an n × n grid."""
+
+    params = ["64, small", "128"]
+    param_names = ["n"]
+
+    def problem(self, n):
+        """M, with A's structure, is differentiated."""
+        A = sps.csr_matrix(poisson_2d(int(n.split(",")[0])))
+        identities = {
+            lib_sp: lib_sp.eye(A.shape[0], format="csr") for lib_sp in (sps, _ours())
+        }
+
+        def loss(lib, M):
+            return (identities[lib.sp] - M @ A).power(2).sum()
+
+        return loss, (A * 0.2,)
+
+
+def _ours():
+    import scipygrad.sparse
+
+    return scipygrad.sparse

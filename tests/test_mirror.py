@@ -1,0 +1,277 @@
+"""The public names are SciPy's, each in exactly one state, each with SciPy's signature."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from types import ModuleType
+
+import numpy as np
+import pytest
+from autograd import make_vjp
+
+import scipygrad.linalg
+import scipygrad.sparse as sp
+import scipygrad.sparse.linalg as spla
+from scipygrad._core.table import NAMESPACES, STATES, TABLE
+
+THEIRS = {n: importlib.import_module(f"scipy.{n}") for n in NAMESPACES}
+OURS = {n: importlib.import_module(f"scipygrad.{n}") for n in NAMESPACES}
+
+
+def public(namespace: str) -> set[str]:
+    """SciPy's public names: `__all__` less the deprecated modules (csgraph and linalg stay)."""
+    module = THEIRS[namespace]
+    return {
+        name
+        for name in module.__all__
+        if name != "test"
+        and (name in ("csgraph", "linalg") or not isinstance(getattr(module, name), ModuleType))
+    }
+
+
+def is_class(namespace: str, name: str) -> bool:
+    return inspect.isclass(getattr(THEIRS[namespace], name))
+
+
+NAMES = sorted((s, n) for s in NAMESPACES for n in public(s) if n not in ("csgraph", "linalg"))
+FUNCTIONS = [k for k in NAMES if not is_class(*k)]
+NOT_YET = [k for k in FUNCTIONS if k in TABLE and TABLE[k].state == "not yet"]
+PLAIN = [k for k in FUNCTIONS if k in TABLE and TABLE[k].state == "plain"]
+TRACED = [k for k in FUNCTIONS if k in TABLE and TABLE[k].state == "traced"]
+
+
+def ours(key: tuple[str, str]):
+    return getattr(OURS[key[0]], key[1])
+
+
+def theirs(key: tuple[str, str]):
+    return getattr(THEIRS[key[0]], key[1])
+
+
+def shape_of(signature: inspect.Signature) -> list:
+    return [(p.name, p.kind, p.default) for p in signature.parameters.values()]
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_public_names_are_scipys(namespace):
+    assert set(OURS[namespace].__all__) == public(namespace)
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_all_names_nothing_twice(namespace):
+    names = OURS[namespace].__all__
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_dir_has_every_public_name(namespace):
+    assert public(namespace) <= set(dir(OURS[namespace]))
+
+
+@pytest.mark.parametrize("key", NAMES, ids=".".join)
+def test_name_can_be_read(key):
+    assert callable(ours(key))
+
+
+@pytest.mark.parametrize("name", scipygrad.linalg.__all__)
+def test_linalg_is_one_module_under_two_names(name):
+    assert getattr(scipygrad.linalg, name) is getattr(spla, name)
+
+
+@pytest.mark.parametrize("name", ["csgraph", "linalg"])
+def test_submodules_are_attributes(name):
+    assert getattr(sp, name) is OURS[f"sparse.{name}"]
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_unknown_name_is_an_attribute_error(namespace):
+    with pytest.raises(AttributeError, match="no_such_name"):
+        OURS[namespace].no_such_name  # noqa: B018
+
+
+# ---- the table -------------------------------------------------------------------------------
+
+
+def test_table_has_the_public_names_and_no_others():
+    assert set(TABLE) == set(NAMES)
+
+
+@pytest.mark.parametrize("key", sorted(TABLE), ids=".".join)
+def test_state_is_one_of_three(key):
+    assert TABLE[key].state in STATES
+
+
+@pytest.mark.parametrize("key", sorted(TABLE), ids=".".join)
+def test_entry_is_under_its_own_name(key):
+    assert (TABLE[key].namespace, TABLE[key].name) == key
+
+
+@pytest.mark.parametrize("key", [k for k in sorted(TABLE) if TABLE[k].state == "plain"],
+                         ids=".".join)  # fmt: skip
+def test_plain_says_why(key):
+    assert TABLE[key].note.strip()
+
+
+@pytest.mark.parametrize("key", TRACED, ids=".".join)
+def test_traced_function_names_existing_arguments(key):
+    assert set(TABLE[key].wrt) <= set(inspect.signature(theirs(key)).parameters)
+
+
+# ---- signatures ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", FUNCTIONS, ids=".".join)
+def test_signature_is_scipys(key):
+    assert inspect.signature(ours(key)) == inspect.signature(theirs(key))
+
+
+@pytest.mark.parametrize("key", TRACED, ids=".".join)
+def test_traced_implementation_has_scipys_parameters(key):
+    implementation = inspect.signature(ours(key).traced_implementation)
+    assert shape_of(implementation) == shape_of(inspect.signature(theirs(key)))
+
+
+@pytest.mark.parametrize(
+    "key", [k for k in NAMES if is_class(*k) and k[1].endswith(("_array", "_matrix"))],
+    ids=".".join,
+)  # fmt: skip
+def test_constructor_signature_is_scipys(key):
+    assert inspect.signature(ours(key)) == inspect.signature(theirs(key))
+
+
+@pytest.mark.parametrize("key", FUNCTIONS, ids=".".join)
+def test_name_of_function(key):
+    f = ours(key)
+    assert (f.__name__, f.__module__) == (key[1], f"scipygrad.{key[0]}")
+
+
+# ---- docstrings ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", FUNCTIONS, ids=".".join)
+def test_docstring_starts_with_our_line(key):
+    assert ours(key).__doc__.splitlines()[0] == TABLE[key].line()
+
+
+@pytest.mark.parametrize("key", FUNCTIONS, ids=".".join)
+def test_docstring_has_scipys_first_line(key):
+    doc = inspect.cleandoc(theirs(key).__doc__ or "")
+    if not doc:
+        pytest.skip("no docstring in SciPy")
+    assert doc.splitlines()[0] in ours(key).__doc__
+
+
+# ---- not yet: speaks up when traced ----------------------------------------------------------
+
+MATRIX = sp.csr_array(np.array([[4.0, 1.0, 0.0], [2.0, 5.0, 1.0], [0.0, 3.0, 6.0]]))
+VECTOR = np.array([1.0, 2.0, 3.0])
+SAMPLES = {
+    "b": VECTOR, "B": VECTOR, "X": np.ones((3, 1)), "f": np.exp, "axis1": 0, "axis2": 1,
+    "source": 0, "sink": 2, "K": 1, "i_start": 0, "predecessors": np.zeros((3, 3), int),
+    "symmetrized": False, "power": 2, "file": None, "blocks": None,
+}  # fmt: skip
+KINDS = ("csr_array", "csc_matrix", "coo_array", "dok_matrix")
+
+
+def required(key: tuple[str, str]) -> list[inspect.Parameter]:
+    return [
+        p
+        for p in inspect.signature(theirs(key)).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+
+
+def matrix_argument(key: tuple[str, str]) -> inspect.Parameter:
+    """The first argument that has no sample: the matrix."""
+    return next(p for p in required(key) if p.name not in SAMPLES)
+
+
+def call_traced(key: tuple[str, str], keyword: bool, kind: str = "csr_array", name: str = ""):
+    """Call with the matrix (or the argument `name`) traced."""
+    target = name or matrix_argument(key).name
+    value = SAMPLES[target] if name else getattr(sp, kind)(MATRIX)
+    outcome = []
+
+    def run(x):
+        args, kwargs = [], {}
+        for p in required(key):
+            v = x if p.name == target else SAMPLES.get(p.name, MATRIX)
+            if keyword and p.kind is not p.POSITIONAL_ONLY:
+                kwargs[p.name] = v
+            else:
+                args.append(v)
+        outcome.append(ours(key)(*args, **kwargs))
+        return 1.0 * x.sum()
+
+    make_vjp(run)(value)
+    return outcome[0]
+
+
+@pytest.mark.parametrize("keyword", [False, True], ids=["positional", "keyword"])
+@pytest.mark.parametrize("key", NOT_YET, ids=".".join)
+def test_not_yet_raises_and_names_function_and_argument(key, keyword):
+    argument = matrix_argument(key).name
+    with pytest.raises(NotImplementedError) as error:
+        call_traced(key, keyword)
+    message = str(error.value)
+    assert message.startswith(key[1]) and f"'{argument}'" in message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", NOT_YET, ids=".".join)
+def test_not_yet_raises_for_every_class(key, kind):
+    with pytest.raises(NotImplementedError, match=key[1]):
+        call_traced(key, False, kind)
+
+
+@pytest.mark.parametrize(
+    "key", [k for k in NOT_YET if any(p.name == "b" for p in required(k))], ids=".".join
+)
+def test_not_yet_names_a_traced_right_side(key):
+    with pytest.raises(NotImplementedError, match=f"{key[1]}.*'b'"):
+        call_traced(key, True, name="b")
+
+
+@pytest.mark.parametrize("key", NOT_YET, ids=".".join)
+def test_not_yet_says_what_to_do(key):
+    with pytest.raises(NotImplementedError, match=r"scipygrad\.detach"):
+        call_traced(key, False)
+
+
+def test_not_yet_finds_a_traced_optional_argument():
+    with pytest.raises(NotImplementedError, match="gmres.*'x0'"):
+        make_vjp(lambda x: spla.gmres(MATRIX, VECTOR, x0=x)[0])(VECTOR)
+
+
+# ---- plain: works on the values --------------------------------------------------------------
+
+NO_MATRIX = {
+    "eye": "sizes only", "eye_array": "sizes only", "identity": "sizes only",
+    "rand": "sizes only", "random": "sizes only", "random_array": "sizes only",
+    "load_npz": "a file", "save_npz": "a file", "use_solver": "options only",
+    "get_index_dtype": "index arrays only",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", [k for k in PLAIN if k[1] not in NO_MATRIX], ids=".".join)
+def test_plain_takes_a_traced_matrix(key, kind):
+    expected = None
+    try:
+        args = [SAMPLES.get(p.name, getattr(sp, kind)(MATRIX)) for p in required(key)]
+        expected = theirs(key)(*args)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(type(error)):  # what SciPy refuses, we refuse in the same way
+            call_traced(key, False, kind)
+        return
+    assert type(call_traced(key, False, kind)).__name__ == type(expected).__name__
+
+
+@pytest.mark.parametrize("name", ["eye", "eye_array", "identity"])
+def test_plain_without_a_matrix_gives_ours(name):
+    result = getattr(sp, name)(3, format="csr")
+    assert type(result).__module__ == "scipygrad.sparse"
