@@ -15,6 +15,7 @@ import numpy as onp
 
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
+from scipygrad._core.pattern import Pattern
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")
 STORED = ("csr", "csc", "coo", "bsr", "dia")
@@ -64,6 +65,13 @@ def regular(
         dense = dense + dense.conj().T
     onp.fill_diagonal(dense, 4.0 + onp.arange(n) if kind == "hermitian" else 3.0 + onp.arange(n))
     return getattr(sp, f"{format}_{family}")(sp.coo_array(dense.astype(dtype)))
+
+
+def stored(A: Any) -> Any:
+    """Where A has stored entries, as a dense array of booleans."""
+    mask = onp.zeros(A.shape, bool)
+    mask[Pattern.of(A).coords] = True
+    return mask
 
 
 Build = Callable[[str, str, str], tuple]

@@ -30,14 +30,15 @@ def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
     p, q = A._pattern, B._pattern
 
     def build():
-        # One run of SciPy's sum shows both maps: A's tags are real parts, B's imaginary ones.
-        C = p.matrix(p.tags + 0j, A._class) + q.matrix(q.tags * 1j, B._class)
+        # One run of SciPy's operation shows both maps: A's tags are real parts, B's imaginary.
+        left, right = p.matrix(p.tags + 0j, A._class), q.matrix(q.tags * 1j, B._class)
+        C = left + right if sign > 0 else left - right
         tags = entries(C)
         maps = (Gather(t.astype(np.intp) - 1, s, tags.shape)
-                for t, s in ((tags.real, p.entries_shape), (tags.imag, q.entries_shape)))  # fmt: skip
+                for t, s in ((tags.real, p.entries_shape), (sign * tags.imag, q.entries_shape)))  # fmt: skip
         return Pattern.of(C, own=True), class_of_ours(type(C)), *maps
 
-    pattern, cls, left, right = p.plan(("add", A._class, q, B._class), build)
+    pattern, cls, left, right = p.plan(("add", sign, A._class, q, B._class), build)
     a, b = gather(entries_of(A), left), gather(entries_of(B), right)
     return make(pattern, a + b if sign > 0 else a - b, cls)
 

@@ -1,0 +1,134 @@
+"""Patterns and their plans: shared where structure is equal, never served where it is not."""
+
+import gc
+import threading
+import weakref
+
+import numpy as onp
+import pytest
+from autograd import grad
+from cases import matrix, regular
+
+import scipygrad.sparse as sp
+from scipygrad._core import pattern as module
+from scipygrad._core.pattern import Pattern
+
+
+def loss(A):
+    return (A @ A + A.T).power(2).sum()
+
+
+def expected_gradient(D, mask):
+    import autograd.numpy as np
+
+    return grad(lambda D: np.sum((D @ D + D.T) ** 2))(D) * mask
+
+
+def test_equal_structure_shares_a_pattern():
+    A = regular("csr", "array", "float64")
+    B = A * 2 - A * 0.5  # new arrays with the same content
+    assert B.indices is not A.indices
+    assert Pattern.of(A) is Pattern.of(B)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_plans_do_not_survive_indices_written_in_place(format):
+    A = regular(format, "array", "float64")
+    grad(loss)(A)  # plans are made
+    A.indices[:] = A.indices[:] * 0 + onp.concatenate(
+        [onp.sort(onp.random.default_rng(i).permutation(5)[: A.indptr[i + 1] - A.indptr[i]])
+         for i in range(5)]
+    )  # fmt: skip
+    D = A.toarray()
+    mask = sp.coo_array((onp.ones(A.nnz), A.tocoo().coords), A.shape).toarray() != 0
+    onp.testing.assert_allclose(grad(loss)(A).toarray(), expected_gradient(D, mask), rtol=1e-12)
+
+
+def test_plans_do_not_survive_a_pattern_of_the_same_sample():
+    """Same shape and size, and differences only between the sampled places."""
+    n = 200
+    i = onp.arange(n)
+    A = sp.coo_array((onp.arange(1.0, n + 1), (i, (i * 7) % n)), shape=(n, n)).tocsr()
+    B = A.copy()
+    B.indices[[1, 2]] = B.indices[[2, 1]]
+    assert Pattern.of(A) is not Pattern.of(B)
+    for M in (A, B):
+        e = expected_gradient(M.toarray(), M.toarray() != 0)
+        onp.testing.assert_allclose(grad(loss)(M).toarray(), e, rtol=1e-12)
+
+
+def test_pattern_owns_its_arrays():
+    A = regular("csr", "array", "float64")
+    p = Pattern.of(A)
+    before = p.arrays[1].copy()
+    A.indices[:] = 0
+    assert onp.array_equal(p.arrays[1], before)
+
+
+def test_freed_and_reallocated_arrays():
+    for seed in range(30):
+        A = matrix("csr", "array", "float64", (6, 6), seed)
+        D = A.toarray()
+        mask = sp.csr_array((onp.ones(A.nnz), A.indices, A.indptr), A.shape).toarray() != 0
+        onp.testing.assert_allclose(
+            grad(loss)(A).toarray(), expected_gradient(D, mask), rtol=1e-11, atol=1e-13
+        )
+        del A
+        gc.collect()
+
+
+def test_plans_in_threads():
+    def work(seed, out):
+        for k in range(5):
+            A = regular("csr", "array", "float64", seed=seed)
+            A.indices = A.indices.copy()
+            out.append(
+                abs(grad(loss)(A).toarray() - expected_gradient(A.toarray(), A.toarray() != 0)).max()
+            )
+
+    results = [[] for _ in range(6)]
+    threads = [threading.Thread(target=work, args=(s % 3, r)) for s, r in enumerate(results)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert all(len(r) == 5 and max(r) < 1e-8 for r in results)
+
+
+def test_number_of_remembered_patterns_is_bounded():
+    for n in range(3, module.REMEMBERED_PATTERNS + 20):
+        Pattern.of(sp.eye_array(n, format="csr"))
+    assert len(module._by_sample) <= module.REMEMBERED_PATTERNS
+
+
+def test_nothing_is_kept_of_a_users_matrix():
+    A = regular("csr", "array", "float64")
+    grad(loss)(A)
+    ref = weakref.ref(A)
+    assert "_pattern" not in A.__dict__
+    del A
+    gc.collect()
+    assert ref() is None
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo", "bsr", "dia", "lil", "dok"])
+@pytest.mark.parametrize("family", ["array", "matrix"])
+def test_matrix_of_a_pattern_is_the_matrix(format, family):
+    A = matrix(format, family, "float64")
+    B = Pattern.of(A).matrix(module.entries(A).copy(), type(A))
+    assert type(B) is type(A) and B.dtype == A.dtype and B.nnz == A.nnz
+    assert onp.array_equal(A.toarray(), B.toarray())
+    i, j = Pattern.of(A).coords
+    inside = Pattern.of(A).inside
+    data = module.entries(A).ravel()[slice(None) if inside is None else inside]
+    assert onp.array_equal(sp.coo_array((data, (i, j)), A.shape).toarray(), A.toarray())
+
+
+def test_duplicates():
+    A = sp.coo_array((onp.ones(3), ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
+    assert Pattern.of(A).duplicated
+    assert not Pattern.of(A.tocsr()).duplicated
+    unsorted = sp.csr_array((onp.ones(2), [1, 0], [0, 2, 2]), shape=(2, 2))
+    assert not Pattern.of(unsorted).duplicated
+    doubled = sp.csr_array((onp.ones(2), [1, 1], [0, 2, 2]), shape=(2, 2))
+    assert Pattern.of(doubled).duplicated
