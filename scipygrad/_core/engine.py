@@ -363,6 +363,8 @@ def like(g: Any, target: Any) -> Any:
     if is_sparse(getval(target)) or type(target) in (tuple, list, dict):
         return g
     dtype = anp.result_type(target)
+    if dtype.kind not in "fc":  # whole numbers: the cotangent would be cut
+        return g
     return g if anp.result_type(g) == dtype else cast(g, dtype)
 
 

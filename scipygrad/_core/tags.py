@@ -79,8 +79,7 @@ def pool(*parts):
 
 @pool.joint_vjp
 def _(positions, g, ans, *parts):
-    sizes = [np.size(anp.shape(p)) and int(np.prod(anp.shape(p))) for p in parts]
-    ends = np.cumsum([n if anp.shape(p) else 1 for n, p in zip(sizes, parts)]).tolist()
+    ends = np.cumsum([int(np.prod(anp.shape(p))) for p in parts]).tolist()
     starts = [0, *ends[:-1]]
     return [anp.reshape(g[starts[i] : ends[i]], anp.shape(parts[i])) for i in positions]
 

@@ -136,14 +136,12 @@ def constant(A: TracedBase) -> Any:
     return A.__dict__.get("_constant")
 
 
-def become_traced(A: Any) -> None:
-    """Turn a constant matrix of ours, in place, into one that can hold traced values."""
-    frozen = object.__new__(type(A)) if not isinstance(A, dict) else dict.__new__(type(A))
-    frozen.__dict__.update(A.__dict__)
-    cls = type(A)
+def become_traced(A: Any, state: TracedBase) -> None:
+    """Turn a constant matrix of ours, in place, into the traced one that `state` is."""
+    kind = "dict" if isinstance(A, dict) else "object"
     A.__dict__.clear()
-    A.__class__ = _concrete["dict" if issubclass(cls, dict) else "object"]
-    A.__dict__.update(_constant=frozen, _class=cls)
+    A.__class__ = _concrete[kind]
+    A.__dict__.update(state.__dict__)
 
 
 def plain(x: Any) -> Any:

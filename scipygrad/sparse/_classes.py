@@ -37,20 +37,21 @@ class Meta(ABCMeta):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         # Entries come first: in arg1, or first in the tuple that arg1 is. SciPy constructs a matrix
         # in nearly every operation, so nothing else is looked at.
-        first = args[0] if args else kwargs.get("arg1")
-        if type(first) is tuple and first:
-            first = first[0]
+        first = arg1 = args[0] if args else kwargs.get("arg1")
+        if type(arg1) is tuple and arg1:
+            first = arg1[0]
         t = type(first)
         if t in box_types or (t in _CONTAINERS and contains_traced((first,))):
             from ._construct import construct
 
             return construct(cls, *args, **kwargs)
-        if t is np.ndarray and hasattr(cls, "_from_arrays"):
-            new = cls._from_arrays(*args, **kwargs)
-            if new is not None:
-                return new
-        elif t is cls and len(args) == 1 and not kwargs and hasattr(cls, "_shared"):
-            return first._shared()
+        if cls in _WITH_SHORTCUTS:  # not subclasses of them, whose constructors may do more
+            if t is np.ndarray and type(arg1) is tuple and len(arg1) == 3:
+                new = cls._from_arrays(*args, **kwargs)
+                if new is not None:
+                    return new
+            elif t is cls and len(args) == 1 and not kwargs:
+                return first._shared()
         return type.__call__(cls, *args, **kwargs)
 
     def __instancecheck__(cls, x: Any) -> bool:
@@ -66,11 +67,13 @@ class _FamilyMeta(type):
     """isinstance and issubclass as for SciPy's family, traced matrices included."""
 
     def __instancecheck__(cls, x: Any) -> bool:
-        t = x._class if type(x) in TRACED_TYPES else type(x)
-        return issubclass(t, cls.__base__)
+        return issubclass(x._class if type(x) in TRACED_TYPES else type(x), cls)
 
     def __subclasscheck__(cls, other: type) -> bool:
-        return issubclass(other, cls.__base__)
+        theirs = cls.__base__
+        if type(theirs) is _FamilyMeta:  # a subclass of one of the two
+            return type.__subclasscheck__(cls, other)
+        return issubclass(other, theirs)
 
 
 class sparray(sps.sparray, metaclass=_FamilyMeta):
@@ -94,10 +97,16 @@ _WRITE_INDICES = (
     "sort_indices", "sum_duplicates", "eliminate_zeros", "resize", "set_shape",
 )  # fmt: skip
 _HARD_CODED = (
-    "_multiply_2d_with_broadcasting", "_sub_sparse", "_matmul_sparse", "_sparse_dot",
-    "_sparse_tensordot", "_broadcast_to", "_min_or_max_axis_nd",
+    "_multiply_2d_with_broadcasting", "_add_sparse", "_sub_sparse", "_matmul_sparse",
+    "_sparse_dot", "_sparse_tensordot", "_broadcast_to", "_min_or_max_axis_nd",
 )  # fmt: skip
-"""Methods in which SciPy names its own classes instead of asking `_xxx_container`."""
+"""Methods in which SciPy names its own classes instead of asking `_xxx_container`, or lets the
+other operand, which may be SciPy's, make the result."""
+
+_FORWARD = {
+    "__radd__": "__add__", "__rsub__": "__sub__", "__rmul__": "__mul__",
+    "__rmatmul__": "__matmul__", "__rtruediv__": "__truediv__",
+}  # fmt: skip
 
 
 def _is_traced(x: Any) -> bool:
@@ -125,11 +134,31 @@ def _binary(name: str, theirs: Callable) -> Callable:
     return method
 
 
+def _reflected(name: str, theirs: Callable) -> Callable:
+    forward = _FORWARD[name]
+
+    def method(self, other):
+        if type(other) in OURS:
+            # SciPy's matrix on the left of ours: Python asks us first, since our class derives
+            # from its. SciPy's reflected operators do not expect that (A @ B would be computed as
+            # (B.T @ A.T).T, in another format).
+            return own(getattr(other, forward)(self))
+        if _is_traced(other):
+            return getattr(lift(self), name)(other)
+        return theirs(self, other)
+
+    return method
+
+
 def _in_place(name: str, theirs: Callable) -> Callable:
     def method(self, *args, **kwargs):
         if contains_traced(args, kwargs):
-            become_traced(self)
-            return getattr(self, name)(*args, **kwargs)
+            state = lift(self)
+            result = getattr(state, name)(*args, **kwargs)
+            if result is NotImplemented:
+                return result
+            become_traced(self, state)
+            return self if result is state else result
         _make_writable(self)
         return theirs(self, *args, **kwargs)
 
@@ -177,8 +206,9 @@ class _Entries:
 
     def __set__(self, A: Any, value: Any) -> None:
         if type(value) in box_types:
-            become_traced(A)
-            A.data = value
+            state = lift(A)
+            state.data = value
+            become_traced(A, state)
             return
         d = A.__dict__
         if d.get("data") is value and is_captured(A):
@@ -214,9 +244,9 @@ class _Compressed(SparseLayout):
     """
 
     @classmethod
-    def _from_arrays(cls, arg1, shape=None, dtype=None, copy=False, maxprint=None):
+    def _from_arrays(cls, arg1, shape=None, dtype=None, copy=False, maxprint=None, **unknown):
         """``cls((data, indices, indptr), ...)``, or None."""
-        if len(arg1) != 3 or copy or maxprint is not None:
+        if copy or maxprint is not None or unknown:
             return None
         data, indices, indptr = arg1
         if not (
@@ -286,10 +316,14 @@ def _sparse_class(cls: type) -> type:
             if method is None:
                 continue
             if wrap is None:
-                binary = name.startswith("__") and name != "__pow__"
-                wrapped = (_binary if binary else _with_operand)(name, method)
-                if name == "__pow__":
-                    wrapped = _owned(name, wrapped)
+                if name in _FORWARD:
+                    wrapped = _reflected(name, method)
+                elif name == "__pow__":
+                    wrapped = _owned(name, _with_operand(name, method))
+                elif name.startswith("__"):
+                    wrapped = _binary(name, method)
+                else:
+                    wrapped = _with_operand(name, method)
             else:
                 wrapped = wrap(name, method)
             wrapped.__name__, wrapped.__doc__ = name, method.__doc__
@@ -375,6 +409,8 @@ class dok_matrix(_MatrixContainers, sps.dok_matrix, metaclass=Meta):
 class lil_matrix(_MatrixContainers, sps.lil_matrix, metaclass=Meta):
     pass
 
+
+_WITH_SHORTCUTS = frozenset((csc_array, csc_matrix, csr_array, csr_matrix))
 
 for _family in (sparray, spmatrix):
     _family.__module__, _family.__qualname__ = "scipygrad.sparse", _family.__name__

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
-from .._core.engine import is_sparse, isbox
+from .._core.engine import contains_traced, is_sparse, isbox
 from .._core.mirror import traced
 from .._core.tags import coalesced, paired, transform
 from .._core.traced import TracedBase, lift
@@ -21,18 +22,25 @@ class _Slot:
         self.number = number
 
 
-def _take_out(x: Any, operands: list[Any]) -> Any:
-    """`x` with every matrix in it replaced by a slot, and the matrices put on the list."""
-    if is_sparse(x) or isbox(x) or (isinstance(x, np.ndarray) and not x.dtype.hasobject):
-        if isinstance(x, np.ndarray):
-            x = sps.coo_array(np.atleast_2d(x))  # a constant: SciPy drops its zeros
-        operands.append(lift(x) if is_sparse(x) else x)
-        return _Slot(len(operands) - 1)
-    if isinstance(x, np.ndarray):
-        x = x.tolist()
-    if isinstance(x, (list, tuple)):
-        return [_take_out(v, operands) for v in x]
-    return x
+def _take_out(x: Any, depth: int, operands: list[Any]) -> Any:
+    """`x`, blocks in lists of the given depth, with slots for the blocks, which go on the list."""
+    if depth:
+        return [_take_out(v, depth - 1, operands) for v in x]
+    if x is None:
+        return None
+    operands.append(_block(x))
+    return _Slot(len(operands) - 1)
+
+
+def _block(x: Any) -> Any:
+    """A block as a traced matrix, a stand-in for a constant one, or a dense traced array."""
+    if is_sparse(x):
+        return lift(x)
+    if isbox(x):
+        return x
+    if contains_traced((x,)):
+        return anp.array(x)
+    return lift(sps.coo_matrix(np.atleast_2d(x)))  # a constant: SciPy drops its zeros
 
 
 def _put_in(x: Any, operands: tuple[Any, ...]) -> Any:
@@ -47,9 +55,9 @@ def _shape_of(x: Any) -> Any:
     return tuple(map(_shape_of, x)) if isinstance(x, list) else repr(x)
 
 
-def _combined(name: str, blocks: Any, format: Any, dtype: Any) -> Any:
+def _combined(name: str, blocks: Any, depth: int, format: Any, dtype: Any) -> Any:
     operands: list[Any] = []
-    nested = _take_out(blocks, operands)
+    nested = _take_out(blocks, depth, operands)
     operation = getattr(sps, name)
     C = transform(
         lambda *tagged: operation(_put_in(nested, tagged), format=format),
@@ -61,45 +69,38 @@ def _combined(name: str, blocks: Any, format: Any, dtype: Any) -> Any:
 
 @traced(sps.hstack, wrt=("blocks",))
 def hstack(blocks, format=None, dtype=None):
-    return _combined("hstack", list(blocks), format, dtype)
+    return _combined("hstack", blocks, 1, format, dtype)
 
 
 @traced(sps.vstack, wrt=("blocks",))
 def vstack(blocks, format=None, dtype=None):
-    return _combined("vstack", list(blocks), format, dtype)
+    return _combined("vstack", blocks, 1, format, dtype)
 
 
 @traced(sps.bmat, wrt=("blocks",))
 def bmat(blocks, format=None, dtype=None):
-    return _combined("bmat", blocks, format, dtype)
+    return _combined("bmat", blocks, 2, format, dtype)
 
 
 @traced(sps.block_array, wrt=("blocks",))
 def block_array(blocks, *, format=None, dtype=None):
-    return _combined("block_array", blocks, format, dtype)
+    return _combined("block_array", blocks, 2, format, dtype)
 
 
 @traced(sps.block_diag, wrt=("mats",))
 def block_diag(mats, format=None, dtype=None):
-    return _combined("block_diag", list(mats), format, dtype)
-
-
-def _matrix(x: Any) -> Any:
-    """An operand as a traced matrix or, if dense and traced, as it is."""
-    if is_sparse(x):
-        return lift(x)
-    return x if isbox(x) else lift(sps.coo_array(np.atleast_2d(x)))
+    return _combined("block_diag", mats, 1, format, dtype)
 
 
 @traced(sps.kron, wrt=("A", "B"))
 def kron(A, B, format=None):
-    return paired(lambda M, N: sps.kron(M, N, format=format), _matrix(A), _matrix(B),
+    return paired(lambda M, N: sps.kron(M, N, format=format), _block(A), _block(B),
                   ("kron", format))  # fmt: skip
 
 
 @traced(sps.kronsum, wrt=("A", "B"))
 def kronsum(A, B, format=None):
-    A, B = _matrix(A), _matrix(B)
+    A, B = _block(A), _block(B)
     if len(A.shape) != 2 or A.shape[0] != A.shape[1] or len(B.shape) != 2 or (
         B.shape[0] != B.shape[1]
     ):
@@ -115,7 +116,7 @@ def kronsum(A, B, format=None):
 def _triangle(name: str, A: Any, k: int, format: Any) -> Any:
     operation = getattr(sps, name)
     return transform(
-        lambda M: operation(M, k=k, format=format), [_matrix(A)], (name, k, format)
+        lambda M: operation(M, k=k, format=format), [_block(A)], (name, k, format)
     )
 
 

@@ -177,6 +177,9 @@ class Elementwise:
             return divide(lift(other), self)
         return NotImplemented
 
+    def __rpow__(self, other: Any) -> Any:
+        return NotImplemented
+
     def __pow__(self, power: Any) -> Any:
         return matrix_power(self, power) if self._is_matrix() else self.power(power)
 

@@ -18,7 +18,7 @@ def frozen(index: Any) -> Hashable:
         return None if None in parts else parts
     if isinstance(index, slice):
         return "slice", index.start, index.stop, index.step
-    if isinstance(index, (int, np.integer)):
+    if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
         return "int", int(index)
     if index is None or index is Ellipsis:
         return ("index", str(index))

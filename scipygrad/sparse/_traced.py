@@ -225,11 +225,54 @@ def _inner_product(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 class TracedDok(TracedSparse, dict):
-    """The same for dok, whose classes are dicts."""
+    """The same for dok, whose classes are dicts of the entries."""
 
     __iter__ = TracedSparse.__iter__
     __setitem__ = Assembly.__setitem__
     __getitem__ = Index.__getitem__
+
+    def _by_key(self) -> Any:
+        self._start_assembly()
+        return self._tags
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._by_key()
+
+    def __len__(self) -> int:
+        return len(self._by_key())
+
+    def __delitem__(self, key: Any) -> None:
+        del self._by_key()[key]
+        self._forget()
+
+    def keys(self) -> Any:
+        """Coordinates of the stored entries."""
+        return self._by_key().keys()
+
+    def values(self) -> Any:
+        """The stored entries."""
+        return [self._value_of(int(tag)) for tag in self._by_key().values()]
+
+    def items(self) -> Any:
+        """Coordinates and entries."""
+        return list(zip(self.keys(), self.values()))
+
+    def get(self, key: Any, default: Any = 0.0) -> Any:
+        """The entry at `key`, or `default` where none is stored."""
+        tag = self._by_key().get(key, 0)
+        return self._value_of(int(tag)) if tag else default
+
+    def _refused(name: str) -> Any:  # noqa: N805 (runs in the class body)
+        def method(self, *args, **kwargs):
+            raise NotImplementedError(errors.not_yet(f"dok.{name}", ("self",)))
+
+        method.__name__ = name
+        return method
+
+    clear, pop, popitem = _refused("clear"), _refused("pop"), _refused("popitem")
+    setdefault, update, fromkeys = map(_refused, ("setdefault", "update", "fromkeys"))
+    __or__ = __ror__ = __ior__ = _refused("|")
+    del _refused
 
 
 def structural_names() -> list[str]:
