@@ -157,7 +157,7 @@ def _set_data(A):
 
 def _scale_data(A, s):
     A = A.copy()
-    A.data *= s
+    A.data = A.data * s
     return A
 
 

@@ -87,7 +87,8 @@ def _(positions, g, ans, *parts):
 @pool.joint_jvp
 def _(positions, tangents, ans, *parts):
     given = dict(zip(positions, tangents))
-    return pool(*(given.get(i, np.zeros(anp.shape(p))) for i, p in enumerate(parts)))
+    zeros = (np.zeros(anp.shape(p), anp.result_type(p)) for p in parts)
+    return pool(*(given.get(i, zero) for i, zero in enumerate(zeros)))
 
 
 # ---- transformations -------------------------------------------------------------------------

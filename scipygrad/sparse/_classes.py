@@ -22,7 +22,6 @@ from .._core.mirror import OURS, own
 from .._core.table import enter
 from .._core.traced import become_traced, lift, register_class
 
-
 _CONTAINERS = frozenset((list, tuple, np.ndarray))
 
 

@@ -109,7 +109,10 @@ def kronsum(A, B, format=None):
 
     is_array = any(isinstance(M, TracedBase) and M._family() == "array" for M in (A, B))
     identity = eye_array if is_array else eye
-    L = kron(identity(B.shape[0]), A, format="csr") + kron(B, identity(A.shape[0]), format="csr")
+    dtype = np.result_type(*(M.dtype
+                             for M in (A, B)))  # fmt: skip
+    left, right = identity(B.shape[0], dtype=dtype), identity(A.shape[0], dtype=dtype)
+    L = kron(left, A, format="csr") + kron(B, right, format="csr")
     return L.asformat("csr" if format is None else format)
 
 

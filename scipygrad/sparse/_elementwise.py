@@ -82,6 +82,13 @@ def _as_scalar(s: Any) -> Any:
     return s if isbox(s) or np.isscalar(s) else np.asarray(s)[()]
 
 
+def _in_dtype(A: Any, dtype: np.dtype) -> Any:
+    """The result of an in-place operation, which keeps the dtype of the matrix."""
+    if not np.can_cast(A.dtype, dtype, "same_kind"):
+        raise TypeError(f"an in-place operation cannot turn a {dtype} matrix into {A.dtype}")
+    return A.astype(dtype)
+
+
 def multiply(A: TracedBase, other: Any) -> Any:
     """Entrywise product with a sparse or dense operand, broadcast as SciPy does."""
     if _is_scalar(other):
@@ -95,19 +102,24 @@ def multiply(A: TracedBase, other: Any) -> Any:
 def divide(A: TracedBase, other: Any) -> Any:
     """Entrywise quotient A / other."""
     if _is_scalar(other):
-        return scale(A if A.dtype.kind in "fc" else _as_float(A), 1 / other)
+        if A.format in ("lil", "dok"):  # they divide; the others multiply by the reciprocal
+            return make(A._pattern, entries_of(A) / _as_scalar(other), A._class)
+        return scale(_as_float(A), 1 / other)
     if is_sparse(other):
         if A.shape != other.shape:
             raise ValueError("inconsistent shapes")
         # SciPy stores all m × n quotients too (0/0 is nan), in csr.
-        quotient = to_dense(A) / to_dense(lift(other))
+        quotient = to_dense(_as_float(A)) / to_dense(lift(other))
         from .. import sparse
 
         return getattr(sparse, f"csr_{A._family()}")(quotient)
     return multiply(A, 1 / (other if isbox(other) else np.asarray(other)))
 
 
-def _as_float(A: TracedBase) -> Any:
+def _as_float(A: TracedBase) -> TracedBase:
+    """What SciPy divides: float64 for all that this can hold, float32 included."""
+    if not np.can_cast(A.dtype, np.float64):
+        return A
     return lift(make(A._pattern, cast(entries_of(A), np.float64), A._class))
 
 
@@ -235,13 +247,13 @@ class Elementwise:
     def __imul__(self, other: Any) -> Any:
         if not _is_scalar(other):
             return NotImplemented
-        self._become(lift(scale(self, other)))
+        self._become(lift(_in_dtype(scale(self, other), self.dtype)))
         return self
 
     def __itruediv__(self, other: Any) -> Any:
         if not _is_scalar(other):
             return NotImplemented
-        self._become(lift(scale(self, 1 / other)))
+        self._become(lift(_in_dtype(scale(self, 1 / other), self.dtype)))
         return self
 
     # NumPy's unary functions that leave zeros zero, as methods (SciPy's list).
