@@ -1,227 +1,167 @@
-"""Run the project's tasks on a machine that has only Python and pip.
+#!/usr/bin/env python3
+"""One command per job, with its set-up: needs Python (3.11 or newer) and pip, nothing else.
 
-    python dev.py demo        run the two examples, and draw their pictures
-    python dev.py test        the tests, without the slow ones
-    python dev.py test-slow   the slow ones
-    python dev.py lint        ruff check, ruff format --check, mypy
-    python dev.py suite       SciPy's own sparse tests, run on scipygrad
-    python dev.py docs        the documentation, warnings are errors
-    python dev.py bench       every benchmark once
+    python dev.py [--venv DIR] [--pin REQUIREMENT] COMMAND [arguments for the program it runs]
 
-Each makes the virtual environment `.venv` if there is none and installs what it needs there, once.
-What follows the task is handed to its tool: `python dev.py test -k spsolve`.
+The first run makes the virtual environment `.venv` (or DIR, or $SCIPYGRAD_VENV) and installs
+scipygrad there in editable mode with what the command needs; later runs start at once.
 """
-
-import sys
-
-if sys.version_info < (3, 11):  # noqa: UP036  (whoever has an older Python should read why)
-    sys.exit(
-        "scipygrad needs Python 3.11 or later; this is Python {}.{} ({}).\n"
-        "Start dev.py with a newer one, for example: python3.11 dev.py test".format(
-            sys.version_info[0], sys.version_info[1], sys.executable
-        )
-    )
 
 import argparse
 import hashlib
-import json
 import os
-import shlex
-import shutil
 import subprocess
+import sys
+import time
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-BUILD = ROOT / "build"
-EXAMPLES = ("jacobi_weights", "sparse_approximate_inverse")
-EXTRAS = {
-    "demo": ["examples"],
-    "test": ["test"],
-    "test-slow": ["test"],
-    "lint": ["lint"],
-    "suite": ["test"],
-    "docs": ["docs"],
-    "bench": ["bench"],
-}
-
-
-class Failed(Exception):
-    """A command ended with a status other than 0."""
-
-    def __init__(self, status):
-        super().__init__(status)
-        self.status = status
-
-
-def run(*command, **options):
-    """Run a command in the root of the project, showing it."""
-    command = [str(part) for part in command]
-    print("$ " + shlex.join(command), flush=True)
-    status = subprocess.run(command, cwd=ROOT, check=False, **options).returncode
-    if status:
-        raise Failed(status)
 
 
 class Environment:
-    """A virtual environment with scipygrad (editable) and the extras asked for so far."""
+    """A virtual environment, filled as far as the commands need it."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder).absolute()
-        scripts = "Scripts" if os.name == "nt" else "bin"
-        self.python = self.folder / scripts / ("python.exe" if os.name == "nt" else "python")
-        self.stamp = self.folder / "scipygrad-installed.json"
+    def __init__(self, folder, pins):
+        self.folder = folder
+        self.pins = pins
+        self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-    def works(self, *arguments):
-        """Whether its Python runs with the arguments."""
+    def run(self, *arguments, **options):
+        """Run the environment's Python in the repository's root; stop if it fails."""
+        command = [str(self.python), *map(str, arguments)]
+        status = subprocess.run(command, cwd=ROOT, check=False, **options).returncode
+        if status:
+            print(f"== failed ({status}): {' '.join(command)}", file=sys.stderr, flush=True)
+            sys.exit(status if status > 0 else 1)
+
+    def make(self):
+        """An empty environment, with pip where this Python can put it there."""
+        say(f"making {self.folder}")
         try:
-            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            return subprocess.run([self.python, *arguments], check=False, **quiet).returncode == 0
-        except OSError:
-            return False
-
-    def create(self):
-        """Make it, unless it is there and its Python still runs."""
-        if self.works("-c", ""):
-            return
-        if self.folder.exists() and not (self.folder / "pyvenv.cfg").exists():
-            if any(self.folder.iterdir()):
-                sys.exit(f"{self.folder} is not a virtual environment. Choose another with --venv.")
-        print(f"making the virtual environment {self.folder}", flush=True)
-        try:
-            venv.create(self.folder, clear=True, with_pip=True)
-        except (subprocess.CalledProcessError, ImportError):
-            # Debian's Python comes without ensurepip: use the pip beside this Python instead.
-            venv.create(self.folder, clear=True, with_pip=False)
+            venv.create(self.folder, with_pip=True)
+        except (subprocess.CalledProcessError, ImportError):  # Debian's Python has no ensurepip
+            venv.create(self.folder, with_pip=False, clear=True)
 
     def pip(self):
-        """The command that installs into it."""
-        if self.works("-m", "pip", "--version"):
-            return [self.python, "-m", "pip"]
-        beside = [sys.executable, "-m", "pip"]
-        if subprocess.run([*beside, "--version"], stdout=subprocess.DEVNULL, check=False).returncode:
-            sys.exit(
-                f"There is no pip for {sys.executable}. Install it (on Debian and Ubuntu: "
-                "apt install python3-pip, or python3-venv), then start again."
-            )
-        return [*beside, "--python", self.python]
+        """The start of a pip command: the environment's pip, or else the one beside this Python."""
+        try:
+            own = [str(self.python), "-m", "pip"]
+            subprocess.run([*own, "--version"], check=True, capture_output=True)
+            return own
+        except subprocess.CalledProcessError:
+            return [sys.executable, "-m", "pip", "--python", str(self.python)]
 
-    def install(self, extras):
-        """Install the project with the extras, unless that was done for this pyproject.toml."""
-        content = (ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()
-        content += os.environ.get("PIP_CONSTRAINT", "").encode()
-        key = hashlib.sha256(content).hexdigest()
-        done = []
-        if self.stamp.exists():
-            stamp = json.loads(self.stamp.read_text())
-            done = stamp["extras"] if stamp["key"] == key else []
-        wanted = sorted({*done, *extras})
-        if wanted == done:
+    def need(self, *extras):
+        """Install scipygrad with these extras, unless the stamp file says that it is done."""
+        if not self.python.exists():
+            self.make()
+        configuration = (ROOT / "pyproject.toml").read_bytes()
+        wanted = [str(ROOT), sys.version, *self.pins, *extras]
+        stamp = hashlib.sha256(configuration + "\n".join(wanted).encode()).hexdigest()
+        stamps = self.folder / "scipygrad-installed.txt"
+        if stamps.exists() and stamp in stamps.read_text().split():
             return
-        what = f"{ROOT}[{','.join(wanted)}]"
-        try:
-            run(*self.pip(), "install", "--quiet", "--disable-pip-version-check", "-e", what)
-        except Failed as error:
-            sys.exit(
-                f"pip could not install scipygrad with {', '.join(wanted)} (status {error.status}); "
-                "its message is above. Without a network, set PIP_INDEX_URL or PIP_FIND_LINKS."
-            )
-        self.stamp.write_text(json.dumps({"key": key, "extras": wanted}))
+        say(f"installing scipygrad[{','.join(extras)}] into {self.folder}")
+        command = [*self.pip(), "install", "--quiet", "--disable-pip-version-check",
+                   "--editable", f".[{','.join(extras)}]", *self.pins]  # fmt: skip
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            sys.exit("== pip could not install what is needed; its message is above")
+        with stamps.open("a") as file:
+            file.write(stamp + "\n")
 
 
-def demo(python, rest):
-    """Run the examples and say where their pictures are."""
-    folder = BUILD / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures = []
-    for name in EXAMPLES:
-        print(f"\n--- {name} ---", flush=True)
-        pictures.append(folder / f"{name}.png")
-        run(python, f"examples/{name}.py", "--plot", pictures[-1], *rest)
-    print("\nPictures:", *pictures, sep="\n  ")
+def demo(env, arguments):
+    """run the examples, draw their pictures into pictures/"""
+    env.need("examples")
+    pictures = ROOT / "pictures"
+    pictures.mkdir(exist_ok=True)
+    for name in ("jacobi_weights", "sparse_approximate_inverse"):
+        say(f"examples/{name}.py")
+        env.run(f"examples/{name}.py", "--plot", Path("pictures", f"{name}.png"), *arguments)
 
 
-def test(python, rest):
-    """The tests that take no more than a few seconds each, on two processes."""
-    run(python, "-m", "pytest", "-n", "2", "-m", "not slow", *rest)
+def test(env, arguments):
+    """the tests, without the slow ones"""
+    env.need("test")
+    env.run("-m", "pytest", "-n", "2", "-m", "not slow", *arguments)
 
 
-def test_slow(python, rest):
-    """The slow tests."""
-    run(python, "-m", "pytest", "-n", "2", "-m", "slow", *rest)
+def slow(env, arguments):
+    """the slow tests"""
+    env.need("test")
+    env.run("-m", "pytest", "-n", "2", "-m", "slow", *arguments)
 
 
-def lint(python, rest):
-    """Style, format and types; all are run, whatever the first says."""
-    status = 0
-    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
-        try:
-            run(python, "-m", *command, *rest)
-        except Failed as error:
-            status = error.status
-    if status:
-        raise Failed(status)
+def style(env, arguments):
+    """ruff"""
+    env.need("lint")
+    env.run("-m", "ruff", "check", *(arguments or ["."]))
 
 
-def suite(python, rest):
-    """SciPy's own tests, their imports changed to scipygrad."""
-    BUILD.mkdir(exist_ok=True)
-    failures = BUILD / "scipy_suite_failures.txt"
-    script = "tools/scipy_suite/scipy_suite.py"
-    run(python, script, "--path", ROOT, "--list-failures", failures, *rest)
+def types(env, arguments):
+    """mypy"""
+    env.need("lint")
+    env.run("-m", "mypy", *arguments)
 
 
-def docs(python, rest):
-    """The documentation in HTML."""
-    target = BUILD / "docs"
-    shutil.rmtree(target, ignore_errors=True)
-    run(python, "-m", "sphinx", "-W", "--keep-going", "-b", "html", *rest, "docs", target)
-    print(f"open {target / 'index.html'}")
+def lint(env, arguments):
+    """ruff and mypy"""
+    style(env, arguments)
+    types(env, arguments)
 
 
-def bench(python, rest):
-    """Every benchmark once, on the environment's own Python; results are shown, not kept."""
-    options = ["--config", "asv_bench/asv.conf.json", "--python", "same"]
-    run(python, "-m", "asv", "check", *options)
-    run(python, "-m", "asv", "machine", "--yes", *options[:2], stdout=subprocess.DEVNULL)
-    run(python, "-m", "asv", "run", *options, "--quick", "--dry-run", "--show-stderr", *rest)
+def suite(env, arguments):
+    """SciPy's own sparse test suite, run against scipygrad"""
+    env.need("test")
+    env.run("tools/scipy_suite/scipy_suite.py", "--path", ".", *arguments)
 
 
-TASKS = {
-    "demo": demo,
-    "test": test,
-    "test-slow": test_slow,
-    "lint": lint,
-    "suite": suite,
-    "docs": docs,
-    "bench": bench,
-}
+def docs(env, arguments):
+    """the documentation, into docs/_build/html"""
+    env.need("docs", "examples")
+    env.run("-m", "sphinx", "-W", "--keep-going", *arguments, "docs", "docs/_build/html")
+    say("open docs/_build/html/index.html")
+
+
+def bench(env, arguments):
+    """every benchmark once, quickly, with this environment's Python"""
+    env.need("bench", "test")
+    configuration = ("--config", "asv_bench/asv.conf.json")
+    env.run("-m", "asv", "machine", "--yes", *configuration, stdout=subprocess.DEVNULL)
+    env.run("-m", "asv", "run", "--quick", "--dry-run", "--show-stderr", "--python=same",
+            *configuration, *arguments)  # fmt: skip
+
+
+COMMANDS = {f.__name__: f for f in (demo, test, slow, lint, style, types, suite, docs, bench)}
+
+
+def say(text):
+    """Print a line at once, before what the programs print."""
+    print(f"== {text}", flush=True)
 
 
 def main():
-    """Parse the command line and run one task."""
+    """Read the command line, run the command."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (run before anything checks the version)
+        sys.exit("scipygrad needs Python 3.11 or newer")
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n" + "\n".join(f"  {k:<6} {f.__doc__}" for k, f in COMMANDS.items()),
     )
-    parser.add_argument(
-        "--venv",
-        default=os.environ.get("SCIPYGRAD_VENV") or ROOT / ".venv",
-        metavar="DIR",
-        help="the virtual environment (default: $SCIPYGRAD_VENV, else .venv)",
-    )
-    parser.add_argument("task", choices=TASKS)
-    options, rest = parser.parse_known_args()
-
-    environment = Environment(options.venv)
-    environment.create()
-    environment.install(EXTRAS[options.task])
-    try:
-        TASKS[options.task](environment.python, rest)
-    except Failed as error:
-        print(f"python dev.py {options.task}: failed (status {error.status})", file=sys.stderr)
-        return error.status if error.status > 0 else 1
-    return 0
+    parser.add_argument("--venv", metavar="DIR", type=Path,
+                        default=os.environ.get("SCIPYGRAD_VENV") or ROOT / ".venv",
+                        help="virtual environment (default: $SCIPYGRAD_VENV or .venv)")  # fmt: skip
+    parser.add_argument("--pin", metavar="REQUIREMENT", action="append", default=[],
+                        help="install this too, as in --pin scipy==1.17.1")  # fmt: skip
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    start = time.monotonic()
+    COMMANDS[args.command](Environment(Path(args.venv).absolute(), args.pin), args.arguments)
+    say(f"{args.command}: done in {time.monotonic() - start:.0f} s")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sps
 
-from .common import Benchmark, poisson_1d, poisson_2d
+from .common import OURS, SCIPY, Benchmark, poisson_1d, poisson_2d
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from jacobi_weights import frobenius_loss
@@ -26,7 +26,7 @@ class JacobiWeights(Benchmark):
         Dinv = sps.diags(1 / A.diagonal())
 
         def step(lib, Omega):
-            if lib.sp is sps:
+            if lib is SCIPY:
                 return (identity - Omega @ Dinv @ A).power(2).sum()
             return loss(Omega)
 
@@ -42,17 +42,9 @@ class SparseApproximateInverse(Benchmark):
     def problem(self, n):
         """M, with A's structure, is differentiated."""
         A = sps.csr_matrix(poisson_2d(int(n.split(",")[0])))
-        identities = {
-            lib_sp: lib_sp.eye(A.shape[0], format="csr") for lib_sp in (sps, _ours())
-        }
+        identity = {lib.sp: lib.sp.eye(A.shape[0], format="csr") for lib in (SCIPY, OURS)}
 
         def loss(lib, M):
-            return (identities[lib.sp] - M @ A).power(2).sum()
+            return (identity[lib.sp] - M @ A).power(2).sum()
 
         return loss, (A * 0.2,)
-
-
-def _ours():
-    import scipygrad.sparse
-
-    return scipygrad.sparse

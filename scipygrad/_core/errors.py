@@ -35,12 +35,3 @@ class AdjointConvergenceWarning(RuntimeWarning):
 
     To have it raised: ``warnings.simplefilter("error", scipygrad.AdjointConvergenceWarning)``.
     """
-
-
-def captured() -> str:
-    """A.data was changed in place while a derivative needs the old entries."""
-    return (
-        "A.data was changed in place (`A.data *= v` or the like) after A took part in a traced "
-        "operation, whose derivative needs the old entries. Assign a new array: "
-        "`A.data = A.data * v`."
-    )

@@ -68,7 +68,7 @@ def render_support() -> str:
         "",
     ]
     for namespace in NAMESPACES:
-        entries = sorted(e for k, e in TABLE.items() if k[0] == namespace) if False else sorted(
+        entries = sorted(
             (e for e in TABLE.values() if e.namespace == namespace), key=lambda e: e.name.lower()
         )
         counts = ", ".join(f"{sum(e.state == s for e in entries)} {s}" for s in STATES)

@@ -81,7 +81,11 @@ def pool(*parts):
 def _(positions, g, ans, *parts):
     ends = np.cumsum([int(np.prod(anp.shape(p))) for p in parts]).tolist()
     starts = [0, *ends[:-1]]
-    return [anp.reshape(g[starts[i] : ends[i]], anp.shape(parts[i])) for i in positions]
+    shapes = [anp.shape(parts[i]) for i in positions]
+    return [
+        anp.reshape(g[starts[i] : ends[i]], shape) if shape else g[starts[i]]
+        for i, shape in zip(positions, shapes)
+    ]
 
 
 @pool.joint_jvp

@@ -47,9 +47,10 @@ class TracedBase(SparseLayout):
         if name in ("_pattern", "_data") and "_class" in d:
             if "_tags" in d:
                 self._read_tags()
-            elif "_constant" in d:
+            elif "_constant" in d and name == "_pattern":
                 d["_pattern"] = Pattern.of(d["_constant"])
-                d["_data"] = capture(d["_constant"], entries(d["_constant"]))
+            elif "_constant" in d:
+                d["_data"] = capture(entries(d["_constant"]))
             else:
                 d["_pattern"] = Pattern.of(plain(d["_value"]))
                 d["_data"] = entries_primitive(self)
@@ -120,6 +121,12 @@ def make(pattern: Pattern, data: Any, cls: type) -> Any:
 def entries_of(A: TracedBase) -> Any:
     """The (traced) entries, in the shape of `A.data` (lil, dok: one after the other)."""
     return A._data
+
+
+def entries_to_keep(A: TracedBase) -> Any:
+    """The same, copied if constant: for a solve, which stays right if A is written to."""
+    B = constant(A)
+    return entries_of(A) if B is None else entries(B).copy()
 
 
 def lift(A: Any) -> TracedBase:
@@ -264,11 +271,12 @@ class SparseVSpace(VSpace):
     def _add(self, x: Any, y: Any) -> Any:
         return self._with(entries(x) + entries(y))
 
-    _mut_add = _add
-
-    def mut_add(self, x_prev: Any, x_new: Any) -> Any:
-        """Sum; a sparse gradient is never written into."""
-        return x_new if x_prev is None else self.add(x_prev, x_new)
+    def _mut_add(self, x: Any, y: Any) -> Any:
+        if x.format in ("lil", "dok"):
+            return self._add(x, y)
+        data = x.data
+        data += entries(y)  # autograd made x itself: zeros, or an earlier sum
+        return x
 
     def _scalar_mul(self, x: Any, a: Any) -> Any:
         return self._with(entries(x) * a)

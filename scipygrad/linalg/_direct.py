@@ -15,12 +15,13 @@ import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
 from .._core import errors
+from .._core.capture import Kept
 from .._core.engine import cast, contains_traced, is_sparse, isbox, strip
 from .._core.mirror import own, traced
 from .._core.pattern import Pattern
 from .._core.table import enter
 from .._core.tags import coalesced
-from .._core.traced import TracedBase, entries_of, lift, make
+from .._core.traced import TracedBase, entries_of, entries_to_keep, lift, make
 from ..sparse._convert import as_format
 from ._implicit import Solver, solve
 
@@ -125,21 +126,13 @@ def spsolve(A, b, permc_spec=None, use_umfpack=True):
     if anp.ndim(b) == 2 and anp.shape(b)[1] == 1:
         b = anp.ravel(b)
     dtype = np.result_type(A.dtype, anp.result_type(b))
-    data = entries_of(A)
+    data = entries_to_keep(A)
     if A.dtype != dtype:
         data = cast(data, dtype)
     if anp.result_type(b) != dtype:
         b = cast(b, dtype)
     solver = Factorised(A._pattern, {"permc_spec": permc_spec}, raises=False)
     return solve(data, b, solver)
-
-
-class _Kept:
-    """An array that keeps its owner alive, as SciPy's permutations keep their SuperLU."""
-
-    def __init__(self, owner: Any, array: np.ndarray) -> None:
-        self.owner, self.array = owner, array
-        self.__array_interface__ = array.__array_interface__
 
 
 class SuperLU:
@@ -175,13 +168,13 @@ class SuperLU:
 
     @property
     def perm_r(self) -> np.ndarray:
-        """The row permutation."""
-        return np.asarray(_Kept(self, self._lu.perm_r))
+        """The row permutation; it keeps this object alive, as SciPy's does."""
+        return np.asarray(Kept(self, self._lu.perm_r))
 
     @property
     def perm_c(self) -> np.ndarray:
         """The column permutation."""
-        return np.asarray(_Kept(self, self._lu.perm_c))
+        return np.asarray(Kept(self, self._lu.perm_c))
 
     def _factor(self, name: str) -> Any:
         if isbox(self._data):
@@ -234,7 +227,7 @@ def splu(
         "panel_size": panel_size, "options": options,
     }  # fmt: skip
     solver = Factorised(A._pattern, settings)
-    data = entries_of(A)
+    data = entries_to_keep(A)
     return SuperLU(solver.factors(strip(data)), data, solver)
 
 

@@ -20,7 +20,7 @@ from .._core.errors import AdjointConvergenceWarning
 from .._core.mirror import traced
 from .._core.pattern import Pattern
 from .._core.tags import coalesced
-from .._core.traced import entries_of, lift
+from .._core.traced import entries_to_keep, lift
 from ..sparse._convert import as_format
 from ._implicit import Solver, solve
 
@@ -70,7 +70,7 @@ def cg(A, b, x0=None, *, rtol=1e-05, atol=0.0, maxiter=None, M=None, callback=No
         A = coalesced(lift(A))
         if A.format not in ("csr", "csc", "coo"):
             A = as_format(A, "csr")
-        pattern, data = A._pattern, entries_of(A)
+        pattern, data = A._pattern, entries_to_keep(A)
     elif contains_traced((A,)):
         raise NotImplementedError(
             "cg: a traced dense A is not supported. Make it sparse, sp.csr_array(A), or solve with "

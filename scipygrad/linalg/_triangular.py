@@ -13,7 +13,7 @@ from .._backend import backend
 from .._core.engine import contains_traced, is_sparse, isbox
 from .._core.mirror import traced
 from .._core.pattern import Pattern
-from .._core.traced import entries_of, lift
+from .._core.traced import entries_to_keep, lift
 from ..sparse._convert import as_format
 from ._direct import canonical
 from ._implicit import Solver, solve
@@ -65,4 +65,4 @@ def spsolve_triangular(
         )
     if not unit_diagonal and (A._plain() if isbox(A) else A).diagonal().all() is np.False_:
         raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
-    return solve(entries_of(A), b, Substitution(A._pattern, bool(lower), bool(unit_diagonal)))
+    return solve(entries_to_keep(A), b, Substitution(A._pattern, bool(lower), bool(unit_diagonal)))

@@ -7,6 +7,7 @@ into a traced one, and in-place methods copy first what is shared with a pattern
 
 from __future__ import annotations
 
+import inspect
 from abc import ABCMeta
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sps
 
-from .._core import errors
 from .._core.capture import is_captured
 from .._core.engine import box_types, contains_traced
 from .._core.layout import TRACED_TYPES, SparseLayout
@@ -52,6 +52,12 @@ class Meta(ABCMeta):
             elif t is cls and len(args) == 1 and not kwargs:
                 return first._shared()
         return type.__call__(cls, *args, **kwargs)
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor; `inspect` would take it from `__call__`."""
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
 
     def __instancecheck__(cls, x: Any) -> bool:
         if type(x) in TRACED_TYPES:
@@ -209,10 +215,7 @@ class _Entries:
             state.data = value
             become_traced(A, state)
             return
-        d = A.__dict__
-        if d.get("data") is value and is_captured(A):
-            raise ValueError(errors.captured())
-        d["data"] = value
+        A.__dict__["data"] = value
 
 
 class _ArrayContainers(SparseLayout):
@@ -332,10 +335,10 @@ def _sparse_class(cls: type) -> type:
         cls.data = _Entries()
     if cls.__name__.startswith("coo") and hasattr(theirs, "__getitem__"):
         cls.__getitem__ = _owned("__getitem__", theirs.__getitem__)
-    cls.__doc__, cls.__module__ = theirs.__doc__, "scipygrad.sparse"
-    cls.__qualname__ = cls.__name__
+    entry = enter(theirs, "traced", ("arg1",), "structure is constant; entries are differentiated")
+    cls.__doc__ = f"{entry.line()}\n\n{inspect.cleandoc(theirs.__doc__ or '')}"
+    cls.__module__, cls.__qualname__ = "scipygrad.sparse", cls.__name__
     OURS[theirs] = cls
-    enter(theirs, "traced", ("arg1",), "the structure is constant; entries are differentiated")
     return cls
 
 
@@ -414,4 +417,3 @@ _WITH_SHORTCUTS = frozenset((csc_array, csc_matrix, csr_array, csr_matrix))
 for _family in (sparray, spmatrix):
     _family.__module__, _family.__qualname__ = "scipygrad.sparse", _family.__name__
     enter(_family.__base__, "plain", note="a family of classes, for isinstance")
-

@@ -48,7 +48,7 @@ def _add_dense(A: TracedBase, D: Any, sign_A: int, sign_D: int) -> Any:
     D = np.asarray(D) if isinstance(D, np.matrix) else D
     if np.broadcast_shapes(A.shape, anp.shape(D)) != A.shape:
         raise ValueError("inconsistent shapes")
-    dense = to_dense(A)
+    dense, D = to_dense(A), _beside(A, D)
     total = (dense if sign_A > 0 else -dense) + (D if sign_D > 0 else -D)
     return as_npmatrix(total) if as_matrix else total
 
@@ -75,11 +75,18 @@ def _sum(A: TracedBase, other: Any, sign_A: int, sign_other: int, verb: str) -> 
 
 def scale(A: TracedBase, s: Any) -> Any:
     """A s for a scalar."""
-    return make(A._pattern, entries_of(A) * _as_scalar(s), A._class)
+    return make(A._pattern, entries_of(A) * _beside(A, s), A._class)
 
 
-def _as_scalar(s: Any) -> Any:
-    return s if isbox(s) or np.isscalar(s) else np.asarray(s)[()]
+def _beside(A: TracedBase, x: Any) -> Any:
+    """A dense operand for the entries of A; if traced, in the dtype that the result will have.
+
+    autograd's rules leave a cotangent in the dtype of the result; `cast` brings it back.
+    """
+    if not isbox(x):
+        return np.asarray(x)[()] if not np.isscalar(x) else x
+    dtype = np.result_type(A.dtype, anp.result_type(x))
+    return x if anp.result_type(x) == dtype else cast(x, dtype)
 
 
 def _in_dtype(A: Any, dtype: np.dtype) -> Any:
@@ -103,7 +110,7 @@ def divide(A: TracedBase, other: Any) -> Any:
     """Entrywise quotient A / other."""
     if _is_scalar(other):
         if A.format in ("lil", "dok"):  # they divide; the others multiply by the reciprocal
-            return make(A._pattern, entries_of(A) / _as_scalar(other), A._class)
+            return make(A._pattern, entries_of(A) / _beside(A, other), A._class)
         return scale(_as_float(A), 1 / other)
     if is_sparse(other):
         if A.shape != other.shape:
@@ -219,7 +226,7 @@ class Elementwise:
                 "Use `np.ones(A.shape, dtype=A.dtype)` for this case."
             )
         A = self if dtype is None else self.astype(dtype)
-        return entrywise(A, lambda data: data ** _as_scalar(n))
+        return entrywise(A, lambda data: data ** _beside(A, n))
 
     def conjugate(self, copy: bool = True) -> Any:
         """Complex conjugate."""

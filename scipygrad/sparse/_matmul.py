@@ -237,12 +237,12 @@ def _check_inner(a: tuple[int, ...], x: tuple[int, ...]) -> None:
 
 
 def _frozen(A: Any) -> Any:
-    """`A` as it is now: in-place methods of A copy first, assigned attributes are not seen."""
+    """`A` as it is now: what is later assigned to its attributes is not seen."""
     if A.format in ("lil", "dok"):
         return A.tocsr()
     B = object.__new__(type(A))
     B.__dict__.update(A.__dict__)
-    B.__dict__["data"] = capture(A, A.data)
+    B.__dict__["data"] = capture(A.data)
     return B
 
 

@@ -293,6 +293,31 @@ def test_dtypes_are_kept():
     onp.testing.assert_allclose(ours, e, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda A, x: A @ x,
+        lambda A, x: A.multiply(x).sum(axis=0),
+        lambda A, x: (A * x[0]).sum(axis=0),
+        lambda A, x: (A / x[1]).sum(axis=0),
+        lambda A, x: A.power(2).multiply(x).sum(axis=0),
+        lambda A, x: np.sum(A + x, axis=0),
+        lambda A, x: np.sum(x - A, axis=0),
+        lambda A, x: np.sum((A / x).toarray(), axis=0),
+        lambda A, x: spla.spsolve(A, x),
+        lambda A, x: spla.spsolve_triangular(A, x),
+        lambda A, x: sp.hstack([A, sp.diags_array(x)]).sum(axis=0),
+        lambda A, x: sp.kron(A, x).sum(axis=0),
+    ],
+)
+@pytest.mark.parametrize("dtypes", [("float32", "float64"), ("float64", "float32"),
+                                    ("float64", "complex64"), ("complex64", "float64")])  # fmt: skip
+def test_each_gradient_has_its_operands_dtype(operation, dtypes):
+    A, x = regular("csr", "array", dtypes[0]), numbers(5, dtypes[1], 3)
+    gA, gx = grad(lambda A, x: np.sum(np.abs(operation(A, x)) ** 2), (0, 1))(A, x)
+    assert (gA.dtype, gx.dtype) == dtypes
+
+
 def test_whole_numbers():
     A = sp.csr_array(onp.array([[1, 2], [0, 3]]))
     x = onp.array([1.5, -2.0])

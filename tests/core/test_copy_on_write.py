@@ -1,0 +1,316 @@
+"""Who may write into what: results share index arrays, rules keep the entries of constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from autograd import grad, make_vjp
+
+import scipygrad.sparse as sp
+
+FAMILIES = ("array", "matrix")
+INDEXED = ("csr", "csc", "coo", "bsr", "dia")
+
+
+def matrix(format: str = "csr", family: str = "array", n: int = 4, seed: int = 0) -> Any:
+    rng = np.random.default_rng(seed)
+    dense = rng.uniform(1.0, 2.0, (n, n)) * (rng.random((n, n)) < 0.6)
+    dense[0, 0], dense[n - 1, 0] = 1.5, 1.25
+    return getattr(sp, f"{format}_{family}")(dense)
+
+
+def squared(A):
+    return (A @ A).power(2).sum()
+
+
+def index_arrays(A: Any) -> list[np.ndarray]:
+    if A.format == "coo":
+        return list(A.coords)
+    return [A.offsets] if A.format == "dia" else [A.indptr, A.indices]
+
+
+def state(A: Any) -> tuple:
+    return tuple(a.copy() for a in (*index_arrays(A), A.data)), A.shape
+
+
+def unchanged(A: Any, before: tuple) -> bool:
+    now, shape = state(A)
+    return shape == before[1] and all(map(np.array_equal, now, before[0]))
+
+
+# ---- results of traced computations ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("format", INDEXED)
+def test_index_arrays_of_a_gradient_are_read_only(format, family):
+    gradient = grad(squared)(matrix(format, family))
+    assert not any(a.flags.writeable for a in index_arrays(gradient))
+
+
+@pytest.mark.parametrize("format", INDEXED)
+def test_index_arrays_of_the_operand_stay_writable(format):
+    A = matrix(format)
+    grad(squared)(A)
+    assert all(a.flags.writeable for a in index_arrays(A))
+
+
+@pytest.mark.parametrize("format", INDEXED)
+def test_gradient_shares_no_memory_with_the_operands_indices(format):
+    A = matrix(format)
+    gradient = grad(squared)(A)
+    for a, b in zip(index_arrays(A), index_arrays(gradient)):
+        assert not np.shares_memory(a, b)
+
+
+@pytest.mark.parametrize("format", INDEXED)
+def test_entries_of_a_gradient_are_writable(format):
+    gradient = grad(squared)(matrix(format))
+    gradient.data[...] = 7.0
+    assert (gradient.data == 7.0).all()
+
+
+CHANGES = {
+    "sort_indices": lambda G: G.sort_indices(),
+    "sum_duplicates": lambda G: G.sum_duplicates(),
+    "eliminate_zeros": lambda G: G.eliminate_zeros(),
+    "setdiag": lambda G: G.setdiag(3.0),
+    "setitem new": lambda G: G.__setitem__((1, 0), 9.0),
+    "setitem row": lambda G: G.__setitem__((0, slice(None)), 9.0),
+    "smaller": lambda G: G.resize(2, 3),
+    "larger": lambda G: G.resize(6, 7),
+    "imul": lambda G: G.__imul__(2.0),
+    "data": lambda G: setattr(G, "data", G.data * 2),
+}
+LACKS = {
+    "sort_indices": ("coo", "dia"), "sum_duplicates": ("dia",), "setdiag": ("bsr",),
+    "setitem new": ("coo", "bsr", "dia"), "setitem row": ("coo", "bsr", "dia"),
+    "smaller": ("bsr",), "larger": ("bsr",), "eliminate_zeros": ("dia",),
+}  # fmt: skip
+"""What SciPy's own classes do not have."""
+CASES = [(c, f) for c in CHANGES for f in INDEXED if f not in LACKS.get(c, ())]
+change_and_format = pytest.mark.parametrize(
+    "change, format", CASES, ids=[f"{c}-{f}" for c, f in CASES]
+)
+
+
+@change_and_format
+def test_change_of_a_result_is_what_scipy_makes_of_it(change, format):
+    gradient = grad(squared)(matrix(format))
+    copy = getattr(sp, f"{format}_array")(gradient.toarray())
+    if format == "dia":
+        copy = sp.dia_array((gradient.data.copy(), gradient.offsets.copy()), shape=gradient.shape)
+    CHANGES[change](gradient)
+    CHANGES[change](copy)
+    np.testing.assert_array_equal(gradient.toarray(), copy.toarray())
+
+
+@change_and_format
+def test_change_of_a_result_leaves_the_operand(change, format):
+    A = matrix(format)
+    before = state(A)
+    CHANGES[change](grad(squared)(A))
+    assert unchanged(A, before)
+
+
+@change_and_format
+def test_change_of_a_result_leaves_other_results(change, format):
+    A = matrix(format)
+    first, second = grad(squared)(A), grad(squared)(A)
+    before = state(second)
+    CHANGES[change](first)
+    assert unchanged(second, before)
+
+
+@change_and_format
+def test_change_of_a_result_leaves_later_gradients(change, format):
+    A = matrix(format)
+    first = grad(squared)(A)
+    expected = first.toarray()
+    CHANGES[change](first)
+    np.testing.assert_array_equal(grad(squared)(A).toarray(), expected)
+
+
+@change_and_format
+def test_change_of_the_operand_leaves_results(change, format):
+    A = matrix(format)
+    gradient = grad(squared)(A)
+    before = state(gradient)
+    CHANGES[change](A)
+    assert unchanged(gradient, before)
+
+
+@change_and_format
+def test_gradient_after_a_change_of_the_operand_is_of_the_new_matrix(change, format):
+    A = matrix(format)
+    grad(squared)(A)
+    CHANGES[change](A)
+    if A.shape[0] != A.shape[1]:
+        A.resize(2, 2)
+    fresh = getattr(sp, f"{format}_array")(A.toarray())
+    gradient, expected = grad(squared)(A).toarray(), grad(squared)(fresh).toarray()
+    stored = fresh.toarray() != 0
+    np.testing.assert_allclose(gradient[stored], expected[stored], rtol=1e-12)
+
+
+def test_shared_index_arrays_refuse_a_direct_write():
+    gradient = grad(squared)(matrix())
+    with pytest.raises(ValueError, match="read-only"):
+        gradient.indices[0] = 1
+
+
+def test_value_inside_a_trace_can_be_changed_afterwards():
+    kept = []
+
+    def f(A):
+        B = A @ A
+        kept.append(B.copy())
+        B.setdiag(0.0)
+        return B.sum()
+
+    gradient = grad(f)(matrix())
+    assert np.isfinite(gradient.data).all() and kept[0].shape == (4, 4)
+
+
+# ---- constants that a rule holds -------------------------------------------------------------
+
+PRODUCTS = {
+    "A @ x": lambda A, x: (A @ x).sum(),
+    "x @ A": lambda A, x: ((x @ A) ** 2).sum(),
+    "A.T @ x": lambda A, x: ((A.T @ x) ** 2).sum(),
+    "A.multiply(x)": lambda A, x: A.multiply(x).power(2).sum(),
+    "A @ diags(x)": lambda A, x: (A @ sp.diags_array(x)).power(2).sum(),
+    "A + diags(x)": lambda A, x: (A + sp.diags_array(x)).power(2).sum(),
+    "A * x[0]": lambda A, x: (A * x[0]).power(2).sum(),
+    "A.tocsc() @ x": lambda A, x: ((A.tocsc() @ x) ** 2).sum(),
+}
+HELD = {
+    "A[0, 0] = 9": lambda A: A.__setitem__((0, 0), 9.0),
+    "A[1, 0] = 9": lambda A: A.__setitem__((1, 0), 9.0),
+    "A[0, :] = 0": lambda A: A.__setitem__((0, slice(None)), 0.0),
+    "A.setdiag": lambda A: A.setdiag(5.0),
+    "A *= 2": lambda A: A.__imul__(2.0),
+    "A /= 2": lambda A: A.__itruediv__(2.0),
+    "A.data = v": lambda A: setattr(A, "data", np.full_like(A.data, 7.0)),
+    "sort_indices": lambda A: A.sort_indices(),
+    "sum_duplicates": lambda A: A.sum_duplicates(),
+    "eliminate_zeros": lambda A: A.eliminate_zeros(),
+    "resize": lambda A: A.resize(2, 2),
+}
+
+
+def constant(format: str) -> Any:
+    """A matrix with unsorted indices, so that sorting is a change."""
+    A = matrix(format)
+    if format in ("csr", "csc"):
+        for i in range(4):
+            part = slice(A.indptr[i], A.indptr[i + 1])
+            A.indices[part] = A.indices[part][::-1].copy()
+            A.data[part] = A.data[part][::-1].copy()
+        A = type(A)((A.data, A.indices, A.indptr), shape=A.shape)
+    return A
+
+
+X = np.array([1.0, -2.0, 3.0, 0.5])
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+@pytest.mark.parametrize("change", HELD)
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_constant_changed_before_the_backward_pass(product, change, format):
+    expected = grad(lambda x: PRODUCTS[product](constant(format), x))(X)
+    A = constant(format)
+    vjp, _ = make_vjp(lambda x: PRODUCTS[product](A, x))(X)
+    HELD[change](A)
+    np.testing.assert_allclose(vjp(1.0), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("format", ["coo", "bsr", "dia", "lil", "dok"])
+@pytest.mark.parametrize("product", [p for p in PRODUCTS if p != "A.multiply(x)"])
+def test_constant_of_another_format_scaled_before_the_backward_pass(product, format):
+    expected = grad(lambda x: PRODUCTS[product](matrix(format), x))(X)
+    A = matrix(format)
+    vjp, _ = make_vjp(lambda x: PRODUCTS[product](A, x))(X)
+    A *= 2.0
+    np.testing.assert_allclose(vjp(1.0), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("change", HELD)
+def test_change_of_a_held_constant_takes_place(change):
+    A, B = constant("csr"), constant("csr")
+    vjp, _ = make_vjp(lambda x: ((A @ x) ** 2).sum())(X)
+    HELD[change](A)
+    HELD[change](B)
+    assert callable(vjp)
+    np.testing.assert_array_equal(A.toarray(), B.toarray())
+
+
+def test_held_constant_changed_twice():
+    A = matrix()
+    expected = A.T @ np.ones(4)
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    A *= 2.0
+    A[0, 0] = 100.0
+    np.testing.assert_allclose(vjp(1.0), expected, rtol=1e-13)
+
+
+def test_two_rules_hold_two_states_of_one_matrix():
+    A = matrix()
+    first = A.T @ np.ones(4)
+    vjp_first, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    A *= 2.0
+    vjp_second, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    A *= 2.0
+    np.testing.assert_allclose(vjp_first(1.0), first, rtol=1e-13)
+    np.testing.assert_allclose(vjp_second(1.0), 2 * first, rtol=1e-13)
+
+
+def test_writing_into_entries_that_a_rule_holds_raises():
+    A = matrix()
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    with pytest.raises(ValueError, match="read-only"):
+        A.data *= 2
+    assert callable(vjp)
+
+
+def test_advice_can_be_followed():
+    A = matrix()
+    expected = A.T @ np.ones(4)
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    A.data = A.data * 2
+    np.testing.assert_allclose(vjp(1.0), expected, rtol=1e-13)
+
+
+def test_writing_into_entries_is_allowed_when_the_rule_is_gone():
+    A = matrix()
+    before = A.toarray()
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    del vjp, _
+    A.data *= 2
+    np.testing.assert_array_equal(A.toarray(), 2 * before)
+
+
+def test_writing_into_entries_is_allowed_after_grad():
+    A = matrix()
+    before = A.toarray()
+    grad(lambda x: (A @ x).sum())(X)
+    A.data *= 2
+    np.testing.assert_array_equal(A.toarray(), 2 * before)
+
+
+def test_a_copy_of_a_held_matrix_is_free():
+    A = matrix()
+    B = A.copy()
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    B.data *= 2
+    np.testing.assert_allclose(vjp(1.0), A.T @ np.ones(4), rtol=1e-13)
+
+
+def test_index_written_in_place_before_the_next_call_is_seen():
+    A = sp.csr_array((np.array([1.0, 2.0]), np.array([0, 1]), np.array([0, 1, 2])), shape=(2, 3))
+    x = np.array([1.0, 2.0, 3.0])
+    grad(lambda x: (A @ x).sum())(x)
+    A.indices[0] = 2
+    np.testing.assert_array_equal(grad(lambda x: (A @ x).sum())(x), [0.0, 2.0, 1.0])
