@@ -226,17 +226,28 @@ class _Check:
         return [(x - 20 * y + 64 * z) / 45 for x, y, z in zip(a, b, c)]
 
     def second(self, v: Any, g: Any) -> None:
-        """The same checks of the gradient (of the tangent, in forward mode alone)."""
-        fixed = v if g is None else g
+        """The same checks of the derivatives, as functions of the arguments and of what they
+        are applied to: of a gradient and its cotangent, of a tangent and its direction.
+        """
+        n = len(self.leaves)
 
-        def derivative(leaves: Any, wide: bool) -> Named:
-            c = [_change(a, _double) for a in fixed] if wide else fixed
-            if g is None:
-                return list(zip(dict(self.value), _pushforward(self.f, leaves, c)[1]))
-            gradient = _pullback(self.f, leaves, range(len(leaves)))[1](c)
-            return [(f"gradient of {name}", a) for name, a in zip(self.names, gradient)]
+        def gradient(leaves: Any, wide: bool) -> Named:
+            found = _pullback(self.f, leaves[:n], range(n))[1](leaves[n:])
+            return [(f"gradient of {name}", a) for name, a in zip(self.names, found)]
 
-        replace(self, f=derivative, seed=self.seed + 1, label="second order: ").run(1)
+        def tangent(leaves: Any, wide: bool) -> Named:
+            y, found = _pushforward(self.f, leaves[:n], leaves[n:])
+            return [(f"tangent of {name}", a) for (name, _), a in zip(y, found)]
+
+        label, seed = "second order: ", self.seed + 1
+        if g is not None:
+            names = [*self.names, *(f"cotangent of {name}" for name, _ in self.value)]
+            replace(self, f=gradient, names=names, leaves=[*self.leaves, *g], seed=seed,
+                    label=label).run(1)  # fmt: skip
+        if "forward" in self.modes:
+            names = [*self.names, *(f"direction in {name}" for name in self.names)]
+            replace(self, f=tangent, names=names, leaves=[*self.leaves, *v], seed=seed,
+                    label=label).run(1)  # fmt: skip
 
 
 def _pushforward(f: Any, leaves: Any, tangents: Any) -> tuple[Named, list[Any]]:

@@ -60,6 +60,7 @@ def test_every_traced_function_has_a_case_or_a_test_of_its_own():
     import inspect
 
     import cases
+
     from scipygrad._core.table import TABLE
 
     source = inspect.getsource(cases)

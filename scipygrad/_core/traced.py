@@ -263,10 +263,8 @@ class SparseVSpace(VSpace):
 
     def randn(self) -> Any:
         """A random vector."""
-        x = np.random.randn(*self.pattern.entries_shape)
-        if self.iscomplex:
-            x = x + 1j * np.random.randn(*self.pattern.entries_shape)
-        return self._with(x)
+        x = np.random.standard_normal((2, *self.pattern.entries_shape))  # noqa: NPY002 (as autograd)
+        return self._with(x[0] + 1j * x[1] if self.iscomplex else x[0])
 
     def _add(self, x: Any, y: Any) -> Any:
         return self._with(entries(x) + entries(y))

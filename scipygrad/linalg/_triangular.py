@@ -41,8 +41,11 @@ class Substitution(Solver):
         return entries if used.all() else anp.where(used, entries, np.zeros(1, entries.dtype))
 
 
-@traced(spla.spsolve_triangular, wrt=("A", "b"),
-        note="entries outside the triangle, with unit_diagonal also the diagonal, are not read")  # fmt: skip
+@traced(
+    spla.spsolve_triangular,
+    wrt=("A", "b"),
+    note="entries outside the triangle, with unit_diagonal also the diagonal, are not read",
+)
 def spsolve_triangular(
     A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False
 ):

@@ -108,7 +108,7 @@ class Assembly:
         self._become(_tidied(self, "prune"))
 
     def eliminate_zeros(self) -> None:
-        """Nothing: while tracing, structure does not depend on values (and zeros have gradients)."""
+        """Nothing: structure does not depend on values, and zeros have derivatives."""
 
     def resize(self, *shape: Any) -> None:
         """Change the shape, in place; entries outside are dropped."""

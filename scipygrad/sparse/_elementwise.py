@@ -34,9 +34,9 @@ def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
         left, right = p.matrix(p.tags + 0j, A._class), q.matrix(q.tags * 1j, B._class)
         C = left + right if sign > 0 else left - right
         tags = entries(C)
-        maps = (Gather(t.astype(np.intp) - 1, s, tags.shape)
-                for t, s in ((tags.real, p.entries_shape), (sign * tags.imag, q.entries_shape)))  # fmt: skip
-        return Pattern.of(C, own=True), class_of_ours(type(C)), *maps
+        of_A = Gather(tags.real.astype(np.intp) - 1, p.entries_shape, tags.shape)
+        of_B = Gather(sign * tags.imag.astype(np.intp) - 1, q.entries_shape, tags.shape)
+        return Pattern.of(C, own=True), class_of_ours(type(C)), of_A, of_B
 
     pattern, cls, left, right = p.plan(("add", sign, A._class, q, B._class), build)
     a, b = gather(entries_of(A), left), gather(entries_of(B), right)

@@ -56,3 +56,7 @@ __all__ = [
 ]  # fmt: skip
 if hasattr(csg, "yen"):
     __all__ += ["yen"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

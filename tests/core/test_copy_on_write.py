@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sps
 from autograd import grad, make_vjp
 
 import scipygrad.sparse as sp
@@ -314,3 +315,116 @@ def test_index_written_in_place_before_the_next_call_is_seen():
     grad(lambda x: (A @ x).sum())(x)
     A.indices[0] = 2
     np.testing.assert_array_equal(grad(lambda x: (A @ x).sum())(x), [0.0, 2.0, 1.0])
+
+
+# ---- others that share the entries of a held constant ----------------------------------------
+
+
+def test_transpose_shares_entries_and_is_changed_in_a_copy():
+    A = matrix()
+    expected = A.T @ np.ones(4)
+    B = A.T
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(X)
+    B *= 2.0
+    np.testing.assert_allclose(vjp(1.0), expected, rtol=1e-13)
+
+
+def changed_or_refused(change: Any) -> None:
+    """Make the change; a refusal has to speak of a read-only array."""
+    try:
+        change()
+    except ValueError as error:
+        assert "read-only" in str(error)
+
+
+def test_array_that_a_held_matrix_was_made_from_is_guarded():
+    entries = np.array([1.0, 2.0])
+    A = sp.csr_array((entries, np.array([0, 1]), np.array([0, 1, 2])), shape=(2, 2))
+    vjp, _ = make_vjp(lambda x: (A @ x).sum())(np.ones(2))
+    changed_or_refused(lambda: np.multiply(entries, 2.0, out=entries))
+    np.testing.assert_array_equal(vjp(1.0), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("product", ["A @ x", "x @ A", "A * x[0]"])
+@pytest.mark.parametrize("array", ["indices", "indptr"])
+@pytest.mark.parametrize("module", [sp, sps], ids=["ours", "scipys"])
+def test_index_array_written_before_the_backward_pass(module, array, product):
+    def make():
+        return module.csr_array(([1.0, 2.0], [0, 1], [0, 1, 2]), shape=(2, 2))
+
+    x = np.array([1.0, 3.0])
+    expected = grad(lambda x: PRODUCTS[product](make(), x))(x)
+    A = make()
+    vjp, _ = make_vjp(lambda x: PRODUCTS[product](A, x))(x)
+    value = {"indices": [1, 0], "indptr": [0, 2, 2]}[array]
+    changed_or_refused(lambda: getattr(A, array).__setitem__(slice(None), value))
+    np.testing.assert_array_equal(vjp(1.0), expected)
+
+
+FOREIGN = {
+    "K *= 2": lambda K: K.__imul__(2.0),
+    "K /= 2": lambda K: K.__itruediv__(2.0),
+    "K[0, 0] = 9": lambda K: K.__setitem__((0, 0), 9.0),
+    "K[1, 0] = 9": lambda K: K.__setitem__((1, 0), 9.0),
+    "setdiag": lambda K: K.setdiag(5.0),
+    "data = v": lambda K: setattr(K, "data", K.data * 2),
+    "sort_indices": lambda K: K.sort_indices(),
+    "sum_duplicates": lambda K: K.sum_duplicates(),
+    "eliminate_zeros": lambda K: K.eliminate_zeros(),
+    "resize": lambda K: K.resize(2, 2),
+}
+
+
+def foreign() -> Any:
+    """SciPy's own matrix, with unsorted indices and an explicit zero."""
+    A = constant("csr")
+    data = A.data.copy()
+    data[1] = 0.0
+    return sps.csr_array((data, A.indices.copy(), A.indptr.copy()), shape=A.shape)
+
+
+@pytest.mark.parametrize("change", FOREIGN)
+def test_scipys_constant_changed_before_the_backward_pass(change):
+    """SciPy's methods do not copy: they raise, or the gradient stays right."""
+    K = foreign()
+    expected = 2 * K.T @ (K @ X)
+    vjp, _ = make_vjp(lambda x: ((K @ x) ** 2).sum())(X)
+    try:
+        FOREIGN[change](K)
+    except ValueError as error:
+        assert "read-only" in str(error) or "writeable" in str(error)
+    np.testing.assert_allclose(vjp(1.0), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("change", FOREIGN)
+def test_scipys_constant_can_be_changed_when_the_rule_is_gone(change):
+    K, L = foreign(), foreign()
+    grad(lambda x: ((K @ x) ** 2).sum())(X)
+    FOREIGN[change](K)
+    FOREIGN[change](L)
+    np.testing.assert_array_equal(K.toarray(), L.toarray())
+
+
+# ---- a traced matrix changed through another name --------------------------------------------
+
+
+def _double(A):
+    A += A
+
+
+def _subtract_half(A):
+    A -= A * 0.5
+
+
+@pytest.mark.parametrize("change, factor", [(_double, 2.0), (_subtract_half, 0.5)])
+def test_traced_lil_is_added_to_in_place_as_scipys_is(change, factor):
+    def f(A):
+        change(A)
+        return A.sum()
+
+    A = sp.lil_array(matrix())
+    theirs = sps.lil_array(matrix())
+    change(theirs)
+    np.testing.assert_allclose(theirs.toarray(), factor * matrix().toarray())
+    stored = A.toarray() != 0
+    np.testing.assert_allclose(grad(f)(A).toarray()[stored], factor)

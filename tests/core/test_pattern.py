@@ -79,12 +79,11 @@ def test_freed_and_reallocated_arrays():
 
 def test_plans_in_threads():
     def work(seed, out):
-        for k in range(5):
+        for _ in range(5):
             A = regular("csr", "array", "float64", seed=seed)
             A.indices = A.indices.copy()
-            out.append(
-                abs(grad(loss)(A).toarray() - expected_gradient(A.toarray(), A.toarray() != 0)).max()
-            )
+            expected = expected_gradient(A.toarray(), A.toarray() != 0)
+            out.append(abs(grad(loss)(A).toarray() - expected).max())
 
     results = [[] for _ in range(6)]
     threads = [threading.Thread(target=work, args=(s % 3, r)) for s, r in enumerate(results)]

@@ -244,6 +244,26 @@ def test_second_order_wrong():
     fails("second order: JVP", cut, X, modes=("forward",))
 
 
+def test_rule_that_detaches_what_it_is_applied_to():
+    """The rule of a solve that calls an untraced solver on its cotangent, say."""
+
+    def rules(of_cotangent, of_tangent):
+        op = primitive(onp.sin)
+        defvjp(op, lambda ans, x: lambda g: of_cotangent(g) * np.cos(x))
+        defjvp(op, lambda t, ans, x: of_tangent(t) * np.cos(x))
+        return op
+
+    def same(x):
+        return x
+
+    check_op(rules(same, same), X)
+    fails("second order: JVP", rules(getval, same), X)
+    fails("second order: JVP", rules(same, getval), X)
+    tangent_cut = sine(jvp=lambda x: np.cos(getval(x)))
+    check_op(tangent_cut, X, order=1)
+    fails("second order: JVP", tangent_cut, X)
+
+
 def test_second_order_wrong_for_a_sparse_matrix():
     right = on_entries(lambda g, A: 2 * g * A)
     check_op(right, A)

@@ -310,8 +310,15 @@ def test_dtypes_are_kept():
         lambda A, x: sp.kron(A, x).sum(axis=0),
     ],
 )
-@pytest.mark.parametrize("dtypes", [("float32", "float64"), ("float64", "float32"),
-                                    ("float64", "complex64"), ("complex64", "float64")])  # fmt: skip
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        ("float32", "float64"),
+        ("float64", "float32"),
+        ("float64", "complex64"),
+        ("complex64", "float64"),
+    ],
+)
 def test_each_gradient_has_its_operands_dtype(operation, dtypes):
     A, x = regular("csr", "array", dtypes[0]), numbers(5, dtypes[1], 3)
     gA, gx = grad(lambda A, x: np.sum(np.abs(operation(A, x)) ** 2), (0, 1))(A, x)
