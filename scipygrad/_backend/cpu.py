@@ -78,7 +78,8 @@ def _sampled_outer_block(out, G, X, indptr, indices):
 
 # ---- C = A B on fixed patterns ---------------------------------------------------------------
 # All three patterns are in CSR. The triples (A[i,k], B[k,j], C[i,j]) are visited row by row;
-# `place` says where column j is stored in row i of C. Entries of A B that C does not store are left out.
+# `place` says where column j is stored in row i of C. Entries of A B that C does not store are left
+# out.
 
 
 def product(a: np.ndarray, b: np.ndarray, structure) -> np.ndarray:

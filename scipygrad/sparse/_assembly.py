@@ -56,6 +56,18 @@ class Assembly:
         else:
             self._become(lift(_assigned(self, lambda T, tags: T.__setitem__(index, tags), v)))
 
+    def __iadd__(self, other: Any) -> Any:
+        return self._added(other, 1)
+
+    def __isub__(self, other: Any) -> Any:
+        return self._added(other, -1)
+
+    def _added(self, other: Any, sign: int) -> Any:
+        if self.format != "lil":  # as in SciPy, the others make a new matrix
+            return NotImplemented
+        self[:, :] = self + other if sign > 0 else self - other
+        return self
+
     def setdiag(self, values: Any, k: int = 0) -> None:
         """Set a diagonal."""
         v = _values(self, values, "setdiag")

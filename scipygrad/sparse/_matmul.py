@@ -242,7 +242,12 @@ def _frozen(A: Any) -> Any:
         return A.tocsr()
     B = object.__new__(type(A))
     B.__dict__.update(A.__dict__)
-    B.__dict__["data"] = capture(A.data)
+    d = B.__dict__
+    for name in ("data", "indptr", "indices", "offsets"):
+        if name in d:
+            d[name] = capture(d[name])
+    if "coords" in d:
+        d["coords"] = tuple(map(capture, d["coords"]))
     return B
 
 

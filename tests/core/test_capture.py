@@ -74,3 +74,48 @@ def test_a_gradient_leaves_nothing_behind(A, x):
     grad(lambda x: np.sum((A @ (view @ x)) ** 2))(x)
     A.data[0] = 8.0
     view.data[0] = 9.0
+
+
+def test_index_arrays_and_the_users_own_array():
+    data, indices = onp.array([1.0, 2.0]), onp.array([0, 1], onp.int32)
+    A = sp.csr_array((data, indices, onp.array([0, 1, 2], onp.int32)), shape=(2, 2))
+    vjp, _ = make_vjp(lambda x: A @ x)(onp.ones(2))
+    for write in (
+        lambda: A.indices.__setitem__(slice(None), [1, 0]),
+        lambda: data.__imul__(2),
+        lambda: indices.__setitem__(0, 1),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            write()
+    assert vjp(onp.ones(2)).tolist() == [1.0, 2.0]
+    del vjp
+    data *= 2
+    A.indices[:] = [1, 0]
+    assert A.toarray().tolist() == [[0.0, 2.0], [4.0, 0.0]]
+
+
+def test_two_matrices_over_one_array():
+    data = onp.arange(1.0, 5)
+    A = sp.csr_array((data[:2], [0, 1], [0, 1, 2]), shape=(2, 2))
+    B = sp.csr_array((data[2:], [0, 1], [0, 1, 2]), shape=(2, 2))
+    first, _ = make_vjp(lambda x: A @ x)(onp.ones(2))
+    second, _ = make_vjp(lambda x: B @ x)(onp.ones(2))
+    del first
+    with pytest.raises(ValueError, match="read-only"):
+        data[0] = 5.0
+    del second
+    data[0] = 5.0
+    A.data[1] = 6.0
+    B.data[1] = 7.0
+    assert data.tolist()[0] == 5.0
+
+
+def test_scipys_matrix_resized_before_the_backward_pass(x):
+    K = sps.csr_array(onp.arange(1.0, 26).reshape(5, 5))
+    expected = K.T @ onp.ones(5)
+    vjp, _ = make_vjp(lambda x: K @ x)(x)
+    with pytest.raises(ValueError, match="read-only"):
+        K.resize(2, 2)
+    del vjp
+    K = sps.csr_array(onp.arange(1.0, 26).reshape(5, 5))
+    onp.testing.assert_allclose(grad(lambda x: np.sum(K @ x))(x), expected)
