@@ -97,6 +97,7 @@ def style(env, arguments):
     """ruff"""
     env.need("lint")
     env.run("-m", "ruff", "check", *(arguments or ["."]))
+    env.run("-m", "ruff", "format", "--check", *(arguments or ["."]))
 
 
 def types(env, arguments):
@@ -130,7 +131,7 @@ def bench(env, arguments):
     configuration = ("--config", "asv_bench/asv.conf.json")
     env.run("-m", "asv", "machine", "--yes", *configuration, stdout=subprocess.DEVNULL)
     env.run("-m", "asv", "run", "--quick", "--dry-run", "--show-stderr", "--python=same",
-            *configuration, *arguments)  # fmt: skip
+            "--launch-method=forkserver", *configuration, *arguments)  # fmt: skip
 
 
 COMMANDS = {f.__name__: f for f in (demo, test, slow, lint, style, types, suite, docs, bench)}

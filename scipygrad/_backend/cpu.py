@@ -111,9 +111,7 @@ def product_both(c: np.ndarray, a: np.ndarray, b: np.ndarray, structure):
     c, a, b = _common(c, a, b)
     left = np.zeros(structure.A[1].size, c.dtype)
     right = np.zeros(structure.B[1].size, c.dtype)
-    _product_both(
-        left, right, c, a, b, *structure.A, *structure.B, *structure.C, structure.columns
-    )
+    _product_both(left, right, c, a, b, *structure.A, *structure.B, *structure.C, structure.columns)
     return left, right
 
 

@@ -215,8 +215,10 @@ class Pattern:
     @cached_property
     def flat(self) -> np.ndarray:
         """Row-major position in the dense matrix of every entry inside."""
-        return np.ravel_multi_index(self.coords, self.shape) if self.coords[0].size else (
-            np.zeros(0, np.intp)
+        return (
+            np.ravel_multi_index(self.coords, self.shape)
+            if self.coords[0].size
+            else (np.zeros(0, np.intp))
         )
 
     @cached_property

@@ -213,9 +213,7 @@ def _superlu(function: Any, A: Any, *args: Any, **kwargs: Any) -> SuperLU:
     note="through `solve`, in A and in the right side; L and U of a traced A raise",
     untraced=lambda *args, **kwargs: _superlu(spla.splu, *args, **kwargs),
 )
-def splu(
-    A, permc_spec=None, diag_pivot_thresh=None, relax=None, panel_size=None, options=None
-):
+def splu(A, permc_spec=None, diag_pivot_thresh=None, relax=None, panel_size=None, options=None):
     if A.format != "csc":
         warnings.warn("splu converted its input to CSC format", sps.SparseEfficiencyWarning,
                       stacklevel=3)  # fmt: skip

@@ -59,8 +59,10 @@ def _(names, tangents, ans, data, b, solver, transposed):
     given = dict(zip(names, tangents))
     rhs = 0.0
     if "b" in given:
-        rhs = given["b"] if anp.ndim(given["b"]) == anp.ndim(ans) else anp.reshape(
-            given["b"], anp.shape(ans)
+        rhs = (
+            given["b"]
+            if anp.ndim(given["b"]) == anp.ndim(ans)
+            else anp.reshape(given["b"], anp.shape(ans))
         )
     if "data" in given:
         pattern = solver.pattern.T if transposed else solver.pattern

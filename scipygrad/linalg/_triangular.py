@@ -46,9 +46,7 @@ class Substitution(Solver):
     wrt=("A", "b"),
     note="entries outside the triangle, with unit_diagonal also the diagonal, are not read",
 )
-def spsolve_triangular(
-    A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False
-):
+def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False):
     if not is_sparse(A) or A.format not in ("csc", "csr"):
         import warnings
 

@@ -101,8 +101,11 @@ def kron(A, B, format=None):
 @traced(sps.kronsum, wrt=("A", "B"))
 def kronsum(A, B, format=None):
     A, B = _block(A), _block(B)
-    if len(A.shape) != 2 or A.shape[0] != A.shape[1] or len(B.shape) != 2 or (
-        B.shape[0] != B.shape[1]
+    if (
+        len(A.shape) != 2
+        or A.shape[0] != A.shape[1]
+        or len(B.shape) != 2
+        or (B.shape[0] != B.shape[1])
     ):
         raise ValueError("A and B must be square 2-D matrices")
     from . import eye, eye_array
@@ -118,9 +121,7 @@ def kronsum(A, B, format=None):
 
 def _triangle(name: str, A: Any, k: int, format: Any) -> Any:
     operation = getattr(sps, name)
-    return transform(
-        lambda M: operation(M, k=k, format=format), [_block(A)], (name, k, format)
-    )
+    return transform(lambda M: operation(M, k=k, format=format), [_block(A)], (name, k, format))
 
 
 @traced(sps.tril, wrt=("A",))

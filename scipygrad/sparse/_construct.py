@@ -71,8 +71,10 @@ def _diagonals(function: Any, diagonals: Any, offsets: Any, shape: Any, format: 
     offsets = strip(offsets)
     if np.ndim(offsets) == 0:
         # SciPy: with one offset, `diagonals` may be the diagonal itself.
-        single = anp.ndim(diagonals) == 1 if isbox(diagonals) else not (
-            len(diagonals) == 1 and anp.ndim(diagonals[0]) >= 1
+        single = (
+            anp.ndim(diagonals) == 1
+            if isbox(diagonals)
+            else not (len(diagonals) == 1 and anp.ndim(diagonals[0]) >= 1)
         )
         operands = [_array(diagonals)] if single else [_array(diagonals[0])]
         offsets = [offsets]

@@ -58,8 +58,10 @@ def _sum(A: TracedBase, other: Any, sign_A: int, sign_other: int, verb: str) -> 
         B = lift(other)
         if A.shape != B.shape:
             raise ValueError("inconsistent shapes")
-        return add(A, B, 1) if sign_A == sign_other == 1 else (
-            add(A, B, -1) if sign_A == 1 else add(B, A, -1)
+        return (
+            add(A, B, 1)
+            if sign_A == sign_other == 1
+            else (add(A, B, -1) if sign_A == 1 else add(B, A, -1))
         )
     if _is_scalar(other):
         if isbox(other) or other != 0:

@@ -215,8 +215,11 @@ def matmul_dense(A: TracedBase, x: Any) -> Any:
     else:
         B = A if A._pattern.format in ("csr", "csc", "coo") else as_format(A, "csr")
         y = spmm(entries_of(B), x, B._pattern)
-    if _COO_ROW_GIVES_SCALAR and A.shape[0] == 1 and anp.ndim(x) == 1 and (
-        A.format == "coo" and A._family() == "array"
+    if (
+        _COO_ROW_GIVES_SCALAR
+        and A.shape[0] == 1
+        and anp.ndim(x) == 1
+        and (A.format == "coo" and A._family() == "array")
     ):
         return y[0]
     return y

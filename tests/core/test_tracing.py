@@ -144,8 +144,8 @@ def test_dense_traced_operand_of_a_constant(format, family, x):
         (lambda x: A.dot(x), lambda x: D @ x),
         (lambda x: x[:4] @ A, lambda x: x[:4] @ D),
         (lambda x: A.multiply(x).sum(axis=1).reshape(-1), lambda x: np.sum(D * x, axis=1)),
-        (lambda x: (A + np.outer(x[:4], x)), lambda x: D + np.outer(x[:4], x)),
-        (lambda x: (np.outer(x[:4], x) - A), lambda x: np.outer(x[:4], x) - D),
+        (lambda x: A + np.outer(x[:4], x), lambda x: D + np.outer(x[:4], x)),
+        (lambda x: np.outer(x[:4], x) - A, lambda x: np.outer(x[:4], x) - D),
     ):
         onp.testing.assert_allclose(
             onp.asarray(scipygrad.detach(ours(x))).ravel(), dense(x).ravel(), rtol=1e-13

@@ -320,9 +320,24 @@ SPARSE = {
     "vstack": lambda m, A: [m.vstack([A, A], format=f) for f in (None, *FORMATS)],
 }
 LINALG = {
-    **{f: (lambda m, A, f=f: getattr(m, f)(A, X)) for f in (
-        "bicg", "bicgstab", "cg", "cgs", "gcrotmk", "gmres", "lgmres", "lsmr", "lsqr", "minres",
-        "qmr", "tfqmr", "expm_multiply")},
+    **{
+        f: (lambda m, A, f=f: getattr(m, f)(A, X))
+        for f in (
+            "bicg",
+            "bicgstab",
+            "cg",
+            "cgs",
+            "gcrotmk",
+            "gmres",
+            "lgmres",
+            "lsmr",
+            "lsqr",
+            "minres",
+            "qmr",
+            "tfqmr",
+            "expm_multiply",
+        )
+    },
     "LaplacianNd": lambda m, A: [m.LaplacianNd((2, 3)), m.LaplacianNd((2, 3)).tosparse()],
     "LinearOperator": lambda m, A: m.LinearOperator((3, 3), matvec=lambda x: A @ x) @ X,
     "SuperLU": lambda m, A: [m.splu(A).L, m.splu(A).U],
@@ -485,6 +500,9 @@ def test_result_is_scipys_in_every_dtype(operation, dtype):
 def test_int64_indices_stay_int64(name):
     A = make(sp, name)
     B = getattr(sp, name)((A.data, A.indices.astype("int64"), A.indptr.astype("int64")))
-    assert B.indices.dtype == getattr(sps, name)(
-        (A.data, A.indices.astype("int64"), A.indptr.astype("int64"))
-    ).indices.dtype
+    assert (
+        B.indices.dtype
+        == getattr(sps, name)(
+            (A.data, A.indices.astype("int64"), A.indptr.astype("int64"))
+        ).indices.dtype
+    )
