@@ -22,6 +22,8 @@ from .._core.mirror import OURS, own
 from .._core.table import enter
 from .._core.traced import become_traced, lift, register_class
 
+_THEIRS: dict[type, type] = {}
+"""SciPy's class for each of ours; not for classes that a user derives from ours."""
 _CONTAINERS = frozenset((list, tuple, np.ndarray))
 
 
@@ -51,6 +53,9 @@ class Meta(ABCMeta):
                     return new
             elif t is cls and len(args) == 1 and not kwargs:
                 return first._shared()
+        theirs = _THEIRS.get(cls)
+        if theirs is not None:  # SciPy makes its own class faster than a class with a `data` hook
+            return own(theirs(*args, **kwargs))
         return type.__call__(cls, *args, **kwargs)
 
     @property
@@ -339,6 +344,7 @@ def _sparse_class(cls: type) -> type:
     cls.__doc__ = f"{entry.line()}\n\n{inspect.cleandoc(theirs.__doc__ or '')}"
     cls.__module__, cls.__qualname__ = "scipygrad.sparse", cls.__name__
     OURS[theirs] = cls
+    _THEIRS[cls] = theirs
     return cls
 
 
