@@ -51,9 +51,10 @@ class TracedBase(SparseLayout):
                 d["_pattern"] = Pattern.of(d["_constant"])
             elif "_constant" in d:
                 d["_data"] = capture(entries(d["_constant"]))
-            else:
+            elif name == "_pattern":
                 d["_pattern"] = Pattern.of(plain(d["_value"]))
-                d["_data"] = entries_primitive(self)
+            else:
+                d["_data"] = entries_primitive(self, self._pattern)
             return d[name]
         return self._other_attribute(name)
 
@@ -176,8 +177,8 @@ def class_of_ours(cls: type) -> type:
 
 
 @primitive(wrt=("A",))
-def entries_primitive(A):
-    """The stored entries of a sparse matrix."""
+def entries_primitive(A, pattern):
+    """The stored entries of a sparse matrix, whose pattern is given."""
     return entries(A)
 
 
@@ -188,14 +189,14 @@ def fill(data, pattern, cls):
 
 
 @entries_primitive.vjp("A")
-def _(g, ans, A):
+def _(g, ans, A, pattern):
     cls = A._class if isinstance(A, TracedBase) else type(A)
     dtype = A.dtype
-    return fill(g if anp.result_type(g) == dtype else cast(g, dtype), pattern_of(A), cls)
+    return fill(g if anp.result_type(g) == dtype else cast(g, dtype), pattern, cls)
 
 
 @entries_primitive.jvp("A")
-def _(t, ans, A):
+def _(t, ans, A, pattern):
     return entries_any(t)
 
 
@@ -212,11 +213,6 @@ def _(t, ans, data, pattern, cls):
 def entries_any(A: Any) -> Any:
     """The entries of a sparse matrix, traced or not."""
     return entries_of(A) if isinstance(A, TracedBase) else entries(A)
-
-
-def pattern_of(A: Any) -> Pattern:
-    """The pattern of a sparse matrix, traced or not."""
-    return A._pattern if isinstance(A, TracedBase) else Pattern.of(A)
 
 
 # ---- vector space ----------------------------------------------------------------------------

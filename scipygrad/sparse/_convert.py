@@ -64,31 +64,35 @@ class Convert:
 
     def tocsr(self, copy: bool = False) -> Any:
         """To Compressed Sparse Row."""
-        return as_format(self, "csr")
+        return self._converted("csr", copy)
 
     def tocsc(self, copy: bool = False) -> Any:
         """To Compressed Sparse Column."""
-        return as_format(self, "csc")
+        return self._converted("csc", copy)
 
     def tocoo(self, copy: bool = False) -> Any:
         """To COOrdinate."""
-        return as_format(self, "coo")
+        return self._converted("coo", copy)
 
     def tobsr(self, blocksize: tuple[int, int] | None = None, copy: bool = False) -> Any:
         """To Block Sparse Row."""
-        return as_format(self, "bsr", blocksize)
+        return self._converted("bsr", copy, blocksize)
 
     def todia(self, copy: bool = False) -> Any:
         """To DIAgonal."""
-        return as_format(self, "dia")
+        return self._converted("dia", copy)
 
     def tolil(self, copy: bool = False) -> Any:
         """To List of Lists."""
-        return as_format(self, "lil")
+        return self._converted("lil", copy)
 
     def todok(self, copy: bool = False) -> Any:
         """To Dictionary Of Keys."""
-        return as_format(self, "dok")
+        return self._converted("dok", copy)
+
+    def _converted(self, format: str, copy: bool, blocksize: Any = None) -> Any:
+        result = as_format(self, format, blocksize)
+        return self.copy() if copy and result is self else result
 
     def asformat(self, format: str | None, copy: bool = False) -> Any:
         """To the named format."""
@@ -131,6 +135,8 @@ class Convert:
             )
         if not np.can_cast(self.dtype, dtype, casting):
             raise TypeError(f"Cannot cast from {self.dtype} to {dtype} with casting={casting!r}")
+        if dtype == self.dtype and not copy:
+            return self
         return make(self._pattern, cast(entries_of(self), dtype), self._class)
 
     def asfptype(self) -> Any:

@@ -256,3 +256,26 @@ def test_failed_assignment_leaves_the_constant_alone():
 
     grad(f)(1.0)
     assert type(K) is sp.lil_array and K.nnz == 0
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "lil", "dok"])
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+def test_copies_and_what_is_not_one(format):
+    """As in SciPy: with copy=True another matrix, without it, in the same format, the same one."""
+    A, cls = matrix(format, "array", "float64"), getattr(sp, f"{format}_array")
+
+    def f(A):
+        to_same = getattr(A, f"to{format}")
+        for copy in (A.copy(), to_same(copy=True), A.asformat(format, copy=True), cls(A)):
+            assert copy is not A
+            copy[0, 0] = 100.0
+            copy *= 3
+        before = A[0, 0]
+        to_same()[0, 0] = 7.0
+        return A.sum() - A[0, 0] + before * 0
+
+    g = grad(f)(A)
+    expected = A.tocsr().copy()
+    expected.data[:] = 1
+    expected[0, 0] = 0
+    assert (abs(g.tocsr() - expected) > 0).nnz == 0
