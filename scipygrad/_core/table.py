@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +83,7 @@ def render_support() -> str:
 def _method_lines() -> list[str]:
     from ..sparse._traced import TracedSparse, structural_names
 
-    traced = sorted(n for n in dir(TracedSparse) if _public(n) and not _inherited(n))
+    traced = sorted(n for n in dir(TracedSparse) if not n.startswith("_"))
     lines = [
         "## Methods of traced sparse matrices",
         "",
@@ -99,16 +98,3 @@ def _method_lines() -> list[str]:
         "",
     ]  # fmt: skip
     return lines
-
-
-def _public(name: str) -> bool:
-    return not name.startswith("_")
-
-
-def _inherited(name: str) -> bool:
-    return name in dir(object)
-
-
-def signature_of(implementation: Any) -> inspect.Signature:
-    """Signature of a traced implementation (for the test that compares it with SciPy's)."""
-    return inspect.signature(implementation)

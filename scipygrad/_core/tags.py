@@ -21,7 +21,7 @@ from .engine import cast, primitive
 from .pattern import Pattern, entries
 from .traced import TracedBase, class_of_ours, entries_of, lift, make
 
-__all__ = ["Gather", "coalesced", "gather", "paired", "pool", "scatter", "transform"]
+__all__ = ["Gather", "coalesced", "gather", "ones_like", "paired", "pool", "scatter", "transform"]
 
 
 class Gather:
@@ -120,7 +120,8 @@ def _tagged(x: Any, first: int) -> Any:
     return np.arange(first + 1, first + 1 + int(np.prod(shape)), dtype=np.int64).reshape(shape)
 
 
-def _filled_with_ones(x: Any) -> Any:
+def ones_like(x: Any) -> Any:
+    """The operand with all its entries 1: products of such show structure, and cancel nothing."""
     if isinstance(x, TracedBase):
         return x._pattern.matrix(np.ones(x._pattern.entries_shape, np.int64), x._class)
     return np.ones(anp.shape(x), np.int64)
@@ -187,8 +188,8 @@ def paired(operation: Callable, A: Any, B: Any, key: Hashable) -> Any:
     A, B = (coalesced(x) if isinstance(x, TracedBase) else x for x in (A, B))
 
     def build():
-        left = _read(operation(_tagged(A, 0), _filled_with_ones(B)), _data(A).shape)
-        right = _read(operation(_filled_with_ones(A), _tagged(B, 0)), _data(B).shape)
+        left = _read(operation(_tagged(A, 0), ones_like(B)), _data(A).shape)
+        right = _read(operation(ones_like(A), _tagged(B, 0)), _data(B).shape)
         return left, right.map
 
     whole_key = (key, _operand_key(A), _operand_key(B))

@@ -91,8 +91,9 @@ class Convert:
         return self._converted("dok", copy)
 
     def _converted(self, format: str, copy: bool, blocksize: Any = None) -> Any:
-        result = as_format(self, format, blocksize)
-        return self.copy() if copy and result is self else result
+        if copy and format == self.format and blocksize is None:
+            return self.copy()
+        return as_format(self, format, blocksize)
 
     def asformat(self, format: str | None, copy: bool = False) -> Any:
         """To the named format."""

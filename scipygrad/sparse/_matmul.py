@@ -20,7 +20,8 @@ from .._core.capture import capture
 from .._core.engine import contains_traced, is_sparse, isbox, primitive
 from .._core.npmatrix import TracedNumpyMatrix, as_npmatrix
 from .._core.pattern import Pattern
-from .._core.traced import TracedBase, class_of_ours, constant, entries_of, lift, make
+from .._core.tags import ones_like
+from .._core.traced import TracedBase, constant, entries_of, lift, make
 from ._convert import as_format
 
 # ---- y = A x with A constant ------------------------------------------------------------------
@@ -169,14 +170,11 @@ class _ProductPlan(NamedTuple):
 
 
 def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
-    def ones(M: TracedBase) -> Any:
-        return M._pattern.matrix(np.ones(M._pattern.entries_shape, np.int64), M._class)
-
-    C = ones(A) @ ones(B)  # SciPy decides on class and format; nothing cancels among ones
+    C = ones_like(A) @ ones_like(B)  # SciPy decides on class and format; nothing cancels among ones
     working = "csc" if C.format == "csc" else "csr"
     a, b = as_format(A, working), as_format(B, working)
     family = "matrix" if isinstance(C, sps.spmatrix) else "array"
-    inner = C if C.format == working else ones(a) @ ones(b)
+    inner = C if C.format == working else ones_like(a) @ ones_like(b)
     pattern = Pattern.of(inner, own=True)
     arrays = (a._pattern.arrays, b._pattern.arrays)
     if working == "csr":
@@ -191,8 +189,6 @@ def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
 
 def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
     """A B of two-dimensional sparse matrices."""
-    if A._class.__module__.startswith("scipy.") and not A._class.__module__.startswith("scipyg"):
-        A = _as_class(A, class_of_ours(A._class))
     key = ("matmul", A._class, B._pattern, B._class)
     plan = A._pattern.plan(key, lambda: _plan_product(A, B))
     a, b = as_format(A, plan.working), as_format(B, plan.working)
@@ -200,10 +196,6 @@ def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
     c = product(entries_of(left), entries_of(right), plan.triples)
     C = make(plan.pattern, c, plan.cls)
     return C if plan.final == plan.working else as_format(lift(C), plan.final, plan.blocksize)
-
-
-def _as_class(A: TracedBase, cls: type) -> TracedBase:
-    return lift(make(A._pattern, entries_of(A), cls))
 
 
 def matmul_dense(A: TracedBase, x: Any) -> Any:
@@ -278,10 +270,7 @@ class Matmul:
 
 
 def _matmul(A: TracedBase, B: Any) -> Any:
-    if is_sparse(B):
-        B = lift(B)
-    elif not isinstance(B, TracedBase):
-        B = _as_dense(B)
+    B = lift(B) if is_sparse(B) else _as_dense(B)
     for M in (A, B):
         if isinstance(M, TracedBase) and M.ndim > 2:
             raise NotImplementedError(errors.not_yet("matmul of n-D sparse arrays", ("A",)))
