@@ -37,11 +37,13 @@ def capture(array: np.ndarray) -> np.ndarray:
             return view
         if not array.flags.writeable:
             return array
-        # Not array.view(): NumPy lets views of a view forget it, here they have to keep it alive.
-        view = np.asarray(Kept(None, array))
         memory = [array]
         while isinstance(memory[-1].base, np.ndarray):  # the user's array, say
             memory.append(memory[-1].base)
+        if isinstance(memory[-1].base, Kept):  # a view of what is captured already
+            return array
+        # Not array.view(): NumPy lets views of a view forget it, here they have to keep it alive.
+        view = np.asarray(Kept(None, array))
         for a in memory:
             if id(a) in _frozen:
                 _frozen[id(a)][1] += 1

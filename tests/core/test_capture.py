@@ -6,10 +6,11 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 import scipy.sparse as sps
-from autograd import grad, make_vjp
+from autograd import grad, hessian_vector_product, make_vjp
 from cases import numbers, regular
 
 import scipygrad.sparse as sp
+import scipygrad.sparse.linalg as spla
 
 
 @pytest.fixture
@@ -74,6 +75,39 @@ def test_a_gradient_leaves_nothing_behind(A, x):
     grad(lambda x: np.sum((A @ (view @ x)) ** 2))(x)
     A.data[0] = 8.0
     view.data[0] = 9.0
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda A, x: A @ x,
+        lambda A, x: x @ A,
+        lambda A, x: (A @ sp.diags_array(x)).data,
+        lambda A, x: A.multiply(x).data,
+        lambda A, x: (A + sp.diags_array(x)).data,
+        lambda A, x: (A * x[0]).data,
+        lambda A, x: sp.hstack([A, sp.diags_array(x)]).data,
+        lambda A, x: sp.kron(A, sp.diags_array(x)).data,
+        lambda A, x: A + np.outer(x, x),
+        lambda A, x: spla.spsolve(A, x),
+        lambda A, x: spla.spsolve_triangular(A, x),
+        lambda A, x: spla.splu(A.tocsc()).solve(x),
+    ],
+)
+def test_arrays_are_writable_at_once_after_a_gradient(A, x, f, order):
+    """Not only when the garbage collector comes: nothing that holds them is part of a cycle."""
+
+    def loss(x):
+        return np.sum(np.square(f(A, x)))
+
+    gc.collect()
+    gc.disable()
+    try:
+        grad(loss)(x) if order == 1 else hessian_vector_product(loss)(x, x)
+        assert A.data.flags.writeable and A.indices.flags.writeable and A.indptr.flags.writeable
+    finally:
+        gc.enable()
 
 
 def test_index_arrays_and_the_users_own_array():
