@@ -92,10 +92,14 @@ def _sorted(A: TracedBase) -> Any:
     return B
 
 
-def _square_system(A: Any, name: str, warn_unless: tuple[str, ...]) -> TracedBase:
-    if not is_sparse(A) or A.format not in warn_unless:
-        warnings.warn(f"{name} A be {' or '.join(f.upper() for f in reversed(warn_unless))} "
-                      "matrix format", sps.SparseEfficiencyWarning, stacklevel=4)  # fmt: skip
+def _square_system(A: Any) -> TracedBase:
+    """The matrix of `spsolve` in csr or csc, as SuperLU wants it."""
+    if not is_sparse(A) or A.format not in ("csr", "csc"):
+        warnings.warn(
+            "spsolve requires A be CSC or CSR matrix format",
+            sps.SparseEfficiencyWarning,
+            stacklevel=4,
+        )
         if is_sparse(A):
             A = as_format(lift(A), "csc")
         else:
@@ -119,7 +123,7 @@ def spsolve(A, b, permc_spec=None, use_umfpack=True):
             errors.not_yet("spsolve with a sparse right side", ("A", "b"))
             + " Here: spsolve(A, b.toarray())."
         )
-    A = _square_system(A, "spsolve requires", ("csr", "csc"))
+    A = _square_system(A)
     b = b if isbox(b) else anp.array(b) if contains_traced((b,)) else np.asarray(b)
     if A.shape[0] != anp.shape(b)[0]:
         raise ValueError(f"matrix - rhs dimension mismatch ({A.shape} - {anp.shape(b)[0]})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import autograd.numpy as anp
@@ -34,11 +35,16 @@ class Substitution(Solver):
         return x.reshape(b.shape)
 
     def on_entries(self, entries: Any) -> Any:
+        used = self.pattern.plan(("triangle", self.lower, self.unit), self._used)
+        return entries if used is None else anp.where(used, entries, np.zeros(1, entries.dtype))
+
+    def _used(self) -> np.ndarray | None:
+        """Which entries are read; None for all."""
         i, j = self.pattern.coords
         used = i >= j if self.lower else i <= j
         if self.unit:
             used &= i != j
-        return entries if used.all() else anp.where(used, entries, np.zeros(1, entries.dtype))
+        return None if used.all() else used
 
 
 @traced(
@@ -48,8 +54,6 @@ class Substitution(Solver):
 )
 def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False):
     if not is_sparse(A) or A.format not in ("csc", "csr"):
-        import warnings
-
         warnings.warn("CSC or CSR matrix format is required. Converting to CSC matrix.",
                       sps.SparseEfficiencyWarning, stacklevel=3)  # fmt: skip
         A = as_format(lift(A), "csc") if is_sparse(A) else sps.csc_array(A)
@@ -64,6 +68,6 @@ def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, u
             "The size of the dimensions of A must be equal to the size of the first dimension of "
             f"b but the shape of A is {A.shape} and the shape of b is {anp.shape(b)}."
         )
-    if not unit_diagonal and (A._plain() if isbox(A) else A).diagonal().all() is np.False_:
+    if not unit_diagonal and not A._plain().diagonal().all():
         raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
     return solve(entries_to_keep(A), b, Substitution(A._pattern, bool(lower), bool(unit_diagonal)))

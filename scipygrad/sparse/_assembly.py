@@ -176,8 +176,9 @@ class Assembly:
         if tag == 0:
             return self._dtype.type(0)
         i = bisect_right(self._first, tag - 1) - 1
-        v = self._values[i]
-        return v if not anp.shape(v) else anp.ravel(v)[tag - 1 - self._first[i]]
+        v, shape = self._values[i], anp.shape(self._values[i])
+        # One element of v itself: a reshaped v would cost its whole size in the backward pass.
+        return v[np.unravel_index(tag - 1 - self._first[i], shape)] if shape else v
 
     def _read_tags(self) -> None:
         A = _read_off(self._tags.copy(), self)
@@ -198,7 +199,7 @@ def _read_off(tags: Any, A: TracedBase) -> Any:
     chunk[numbers.ravel() < 0] = 0
     used = np.unique(chunk)
     parts = [A._values[i] for i in used.tolist()]
-    sizes = np.array([max(1, int(np.prod(anp.shape(v)))) if anp.shape(v) else 1 for v in parts])
+    sizes = np.array([int(np.prod(anp.shape(v))) for v in parts], np.int64)
     offsets = np.cumsum(sizes) - sizes
     where = np.searchsorted(used, chunk)
     index = numbers.ravel() - first[chunk] + offsets[where] if len(used) else numbers.ravel()

@@ -7,20 +7,9 @@ import numpy as onp
 import pytest
 import scipy.sparse as sps
 from autograd import grad, hessian_vector_product, make_vjp
-from cases import numbers, regular
 
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
-
-
-@pytest.fixture
-def A():
-    return regular("csr", "array", "float64")
-
-
-@pytest.fixture
-def x():
-    return numbers(5, "float64", 1)
 
 
 def products(A, x):

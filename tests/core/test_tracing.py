@@ -24,17 +24,6 @@ import scipygrad
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
 
-
-@pytest.fixture
-def A():
-    return regular("csr", "array", "float64")
-
-
-@pytest.fixture
-def x():
-    return numbers(5, "float64", 1)
-
-
 # ---- structure does not depend on values (C4) --------------------------------------------------
 
 

@@ -279,3 +279,24 @@ def test_copies_and_what_is_not_one(format):
     expected.data[:] = 1
     expected[0, 0] = 0
     assert (abs(g.tocsr() - expected) > 0).nnz == 0
+
+
+@pytest.mark.parametrize("make", [sp.lil_array, sp.dok_matrix])
+def test_reading_entries_costs_no_more_than_the_entries(make, monkeypatch):
+    """`K[i, i] += v[i]` on a traced K: no array of K's size for each of them on the way back."""
+    from autograd.numpy.numpy_vspaces import ArrayVSpace
+
+    n, made = 200, []
+    original = ArrayVSpace.zeros
+    monkeypatch.setattr(ArrayVSpace, "zeros", lambda self: made.append(1) or original(self))
+    A, v = make(sp.eye_array(n)), numbers(n, "float64", 3)
+
+    def f(A, v):
+        for i in range(n):
+            A[i, i] += v[i] * A[i, i]
+        return A.tocsr().power(2).sum()
+
+    g, h = grad(f, (0, 1))(A, v)
+    onp.testing.assert_allclose(g.tocsr().diagonal(), 2 * (1 + v) ** 2)
+    onp.testing.assert_allclose(h, 2 * (1 + v))
+    assert len(made) < 10
