@@ -1,6 +1,8 @@
 """Direct solves."""
 
-from .common import Benchmark, problem, vector
+import scipy.sparse as sps
+
+from .common import Benchmark, poisson_1d, problem, vector
 
 SIZES = {"small": 32, "large": 128}
 
@@ -45,3 +47,34 @@ class Columns(Benchmark):
         """A is csc."""
         A = problem("convection_diffusion", SIZES[size]).tocsc()
         return _splu, (A, vector(A.shape[0], 8))
+
+
+class Poisson3D(Benchmark):
+    """A⁻¹ b, 7 points: where the choice of an ordering counts most."""
+
+    params = [["csc", "csr"], [8, 20, 32]]
+    param_names = ["format", "n"]
+
+    def problem(self, format, n):
+        """One right side."""
+        T = poisson_1d(n)
+        A = sps.kronsum(sps.kronsum(T, T), T, format=format)
+        return _spsolve, (A, vector(A.shape[0]))
+
+
+class SparseRightSide(Benchmark):
+    """A⁻¹ B and A⁻¹, sparse."""
+
+    params = [["one part", "100 parts"], ["spsolve", "inv"]]
+    param_names = ["structure", "operation"]
+
+    def problem(self, structure, operation):
+        """900 rows; 32 columns of B, with one entry each."""
+        if structure == "one part":
+            A = problem("convection_diffusion", 30).tocsc()
+        else:
+            A = sps.block_diag([problem("convection_diffusion", 3)] * 100, format="csc")
+        if operation == "inv":
+            return (lambda lib, A: lib.spla.inv(A)), (A,)
+        B = sps.eye_array(A.shape[0], format="csc")[:, ::28][:, :32]
+        return _spsolve, (A, B)

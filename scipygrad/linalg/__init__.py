@@ -2,36 +2,20 @@
 
 from typing import Any
 
-from . import _not_yet, _plain
+from . import _funm, _plain
+from ._determinant import logdet, slogdet  # noqa: F401  (additions to SciPy's names)
 from ._direct import SuperLU, factorized, spilu, splu, spsolve
-from ._krylov import cg
+from ._eigen import eigs, eigsh, lobpcg
+from ._expm import expm
+from ._expm_multiply import expm_multiply
+from ._inverse import inv
+from ._krylov import bicg, bicgstab, cg, cgs, gcrotmk, gmres, lgmres, minres, qmr, tfqmr
+from ._leastsq import lsmr, lsqr
 from ._matfuncs import matrix_power
-from ._not_yet import (
-    LaplacianNd,
-    LinearOperator,
-    aslinearoperator,
-    bicg,
-    bicgstab,
-    cgs,
-    eigs,
-    eigsh,
-    expm,
-    expm_multiply,
-    gcrotmk,
-    gmres,
-    inv,
-    lgmres,
-    lobpcg,
-    lsmr,
-    lsqr,
-    minres,
-    norm,
-    onenormest,
-    qmr,
-    svds,
-    tfqmr,
-)
+from ._norm import norm, onenormest
+from ._operator import LaplacianNd, LinearOperator, aslinearoperator
 from ._plain import ArpackError, ArpackNoConvergence, MatrixRankWarning, use_solver
+from ._svd import svds
 from ._triangular import spsolve_triangular
 
 __all__ = [
@@ -46,7 +30,7 @@ __all__ = [
 _newer = {
     name: getattr(module, name)
     for name, module in (
-        ("funm_multiply_krylov", _not_yet), ("is_sptriangular", _plain), ("spbandwidth", _plain),
+        ("funm_multiply_krylov", _funm), ("is_sptriangular", _plain), ("spbandwidth", _plain),
     )
     if hasattr(module, name)
 }  # fmt: skip
@@ -60,4 +44,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "logdet", "slogdet"])

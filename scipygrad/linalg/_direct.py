@@ -1,7 +1,8 @@
 """Direct solves: spsolve, splu, spilu, factorized.
 
-The derivatives are those of `_implicit`. A factorisation is kept by the `Factorised` solver that
-the result's rule holds, and found again by the identity of the entries it was made from.
+The derivatives are those of `_implicit`, for a sparse right side those of `_inverse`. A
+factorisation is kept by the `Factorised` solver that the result's rule holds, and found again by
+the identity of the entries it was made from (docs/derivations/linalg_direct.md).
 """
 
 from __future__ import annotations
@@ -14,82 +15,28 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
-from .._core import errors
 from .._core.capture import Kept
-from .._core.engine import cast, contains_traced, is_sparse, isbox, strip
+from .._core.engine import contains_traced, is_sparse, isbox, strip
 from .._core.mirror import own, traced
-from .._core.pattern import Pattern
 from .._core.table import enter
-from .._core.tags import coalesced
-from .._core.traced import TracedBase, entries_of, entries_to_keep, lift, make
-from ..sparse._convert import as_format
-from ._implicit import Solver, solve
+from .._core.traced import TracedBase, entries_to_keep, lift
+from ..sparse._convert import to_dense
+from ._factor import (
+    LU,
+    Factorised,
+    as_csc_array,
+    as_dtype,
+    canonical,
+    dense,
+    factor_dtype,
+    floating,
+    symmetric_factors,
+)
+from ._implicit import solve
+from ._inverse import solve_sparse
+from ._packages import asked, chosen, scipy_takes_umfpack
 
-
-class Factorised(Solver):
-    """Solves with SuperLU's factors of A, made once per array of entries."""
-
-    def __init__(self, pattern: Pattern | None, options: dict[str, Any], raises: bool = True):
-        self.pattern = pattern
-        self.options = options
-        self.raises = raises
-        self.factorisations = 0
-        self._of: tuple[np.ndarray, Any] | None = None
-
-    def keep(self, data: np.ndarray, lu: Any) -> None:
-        """Use factors that are there already."""
-        self._of = (data, lu)
-
-    def factors(self, data: np.ndarray) -> Any:
-        """SuperLU object of A, or of Aᵀ if the pattern is csr."""
-        kept = self._of
-        if kept is not None and kept[0] is data:
-            return kept[1]
-        A = self.pattern.view(data)
-        self.factorisations += 1
-        try:
-            lu = spla.splu(A if A.format == "csc" else A.T, **self.options)
-        except RuntimeError as error:
-            if self.raises or "singular" not in str(error):
-                raise
-            warnings.warn("Matrix is exactly singular", spla.MatrixRankWarning, stacklevel=2)
-            lu = None
-        self._of = (data, lu)
-        return lu
-
-    def solve(self, data: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
-        lu = self.factors(data)
-        if lu is None:
-            return np.full(b.shape, np.nan, np.result_type(data, b))
-        if self.pattern is not None and self.pattern.format == "csr":
-            transposed = not transposed
-        return lu_solve(lu, b, "T" if transposed else "N")
-
-
-def lu_solve(lu: Any, b: np.ndarray, trans: str) -> np.ndarray:
-    """Solve with real or complex factors, whatever b is."""
-    b = np.asarray(b)
-    if b.dtype.kind == "c" and lu.U.dtype.kind != "c":
-        return lu.solve(np.ascontiguousarray(b.real), trans) + 1j * lu.solve(
-            np.ascontiguousarray(b.imag), trans
-        )
-    return lu.solve(np.asarray(b, order="F"), trans)
-
-
-def canonical(A: TracedBase) -> TracedBase:
-    """`A` (csr or csc) with duplicates summed and indices sorted, of floating point."""
-    A = coalesced(A)
-    if not A._pattern.view(A._pattern.tags).has_sorted_indices:
-        A = A.sorted_indices() if isbox(entries_of(A)) else lift(_sorted(A))
-    if A.dtype.kind not in "fc":
-        A = lift(make(A._pattern, cast(entries_of(A), np.float64), A._class))
-    return A
-
-
-def _sorted(A: TracedBase) -> Any:
-    B = A._pattern.matrix(entries_of(A), A._class).copy()
-    B.sort_indices()
-    return B
+# ---- spsolve: x = A⁻¹ b ----------------------------------------------------------------------
 
 
 def _square_system(A: Any) -> TracedBase:
@@ -100,43 +47,86 @@ def _square_system(A: Any) -> TracedBase:
             sps.SparseEfficiencyWarning,
             stacklevel=4,
         )
-        if is_sparse(A):
-            A = as_format(lift(A), "csc")
-        else:
-            from ..sparse import csc_array
-
-            A = csc_array(A)
+        A = as_csc_array(A)
     A = canonical(lift(A))
     if A.shape[0] != A.shape[1]:
         raise ValueError(f"matrix must be square (has shape {A.shape})")
     return A
 
 
+def _scipys_or_sparser(A, b, permc_spec=None, use_umfpack=True):
+    """SciPy's `spsolve`, with sparser factors where the structure of A allows them.
+
+    Values are SciPy's to rounding; warnings and errors come from SciPy's function itself.
+    """
+    if asked() is not None and not is_sparse(b):
+        return spsolve.traced_implementation(A, b, permc_spec, use_umfpack)
+    x = None
+    if permc_spec is None and not (use_umfpack and scipy_takes_umfpack()):
+        x = _sparser(A, b)
+    return spla.spsolve(A, b, permc_spec, use_umfpack) if x is None else x
+
+
+def _sparser(A: Any, b: Any) -> np.ndarray | None:
+    """A⁻¹ b by factors with pivots from the diagonal, if this is fast and accurate."""
+    if not (sps.issparse(A) and A.format in ("csr", "csc") and A.dtype.char in "fdFD"):
+        return None
+    n, m = A.shape
+    if n != m or sps.issparse(b) or not A.has_canonical_format:
+        return None
+    b = np.asarray(b)
+    if b.dtype.kind not in "biufc" or b.ndim not in (1, 2) or b.shape[0] != n:
+        return None
+    dtype = factor_dtype(A.dtype, b.dtype)
+    K = A.astype(dtype, copy=False)
+    factors = symmetric_factors(K if A.format == "csc" else K.T)
+    if factors is None:
+        return None
+    if b.ndim == 2 and b.shape[1] == 1:
+        b = b.ravel()
+    b = b.astype(np.promote_types(dtype, b.dtype), copy=False)
+    return factors.solve(b, A.format == "csr")
+
+
 @traced(
     spla.spsolve,
     wrt=("A", "b"),
-    note="b dense; solved by SuperLU, whose factors are kept for the derivatives",
+    note="b dense or sparse; the factors are kept for the derivatives",
+    untraced=_scipys_or_sparser,
 )
 def spsolve(A, b, permc_spec=None, use_umfpack=True):
-    if is_sparse(b):
-        raise NotImplementedError(
-            errors.not_yet("spsolve with a sparse right side", ("A", "b"))
-            + " Here: spsolve(A, b.toarray())."
-        )
     A = _square_system(A)
-    b = b if isbox(b) else anp.array(b) if contains_traced((b,)) else np.asarray(b)
-    if A.shape[0] != anp.shape(b)[0]:
-        raise ValueError(f"matrix - rhs dimension mismatch ({A.shape} - {anp.shape(b)[0]})")
+    if is_sparse(b):
+        b = lift(b)
+        if b.ndim == 2 and b.shape[1] != 1:
+            _check_rows(A, b.shape)
+            return solve_sparse(A, b)
+        b = to_dense(b)
+    b = dense(b)
+    _check_rows(A, anp.shape(b))
     if anp.ndim(b) == 2 and anp.shape(b)[1] == 1:
         b = anp.ravel(b)
-    dtype = np.result_type(A.dtype, anp.result_type(b))
-    data = entries_to_keep(A)
-    if A.dtype != dtype:
-        data = cast(data, dtype)
-    if anp.result_type(b) != dtype:
-        b = cast(b, dtype)
-    solver = Factorised(A._pattern, {"permc_spec": permc_spec}, raises=False)
-    return solve(data, b, solver)
+    dtype = np.promote_types(A.dtype, floating(anp.result_type(b)))
+    data = as_dtype(entries_to_keep(A), factor_dtype(A.dtype, dtype))
+    options = None if permc_spec is None else _as_spsolve(permc_spec)
+    solver = Factorised(A._pattern, options, raises=False, package=chosen(use_umfpack))
+    return solve(data, as_dtype(b, dtype), solver)
+
+
+def _check_rows(A: TracedBase, shape: tuple[int, ...]) -> None:
+    if A.shape[0] != shape[0]:
+        raise ValueError(f"matrix - rhs dimension mismatch ({A.shape} - {shape[0]})")
+
+
+def _as_spsolve(permc_spec: Any) -> dict[str, Any]:
+    """Options with which `splu` does what `spsolve` does.
+
+    For "NATURAL", `splu` also switches on SymmetricMode; SuperLU's own number for it does not.
+    """
+    return {"permc_spec": 0 if permc_spec == "NATURAL" else permc_spec}
+
+
+# ---- factors that the user keeps ---------------------------------------------------------------
 
 
 class SuperLU:
@@ -162,12 +152,12 @@ class SuperLU:
 
     @property
     def L(self) -> Any:
-        """The unit lower triangular factor."""
+        """The unit lower triangular factor; of a constant matrix only."""
         return self._factor("L")
 
     @property
     def U(self) -> Any:
-        """The upper triangular factor."""
+        """The upper triangular factor; of a constant matrix only."""
         return self._factor("U")
 
     @property
@@ -182,7 +172,13 @@ class SuperLU:
 
     def _factor(self, name: str) -> Any:
         if isbox(self._data):
-            raise NotImplementedError(errors.not_yet(f"SuperLU.{name}", ("A",)))
+            raise NotImplementedError(
+                f"SuperLU.{name}: the factors of a traced matrix have no derivative here. It would "
+                "take L⁻¹ (dA) U⁻¹, which is dense, and the choice of pivots is not smooth. Use "
+                "what is made of the factors: `solve` is differentiable in A, and so are "
+                "scipygrad.linalg.logdet and slogdet. For the numbers alone, factor "
+                "scipygrad.detach(A)."
+            )
         return own(getattr(self._lu, name))
 
     def solve(self, rhs: Any, trans: str = "N") -> Any:
@@ -191,7 +187,7 @@ class SuperLU:
             return self._lu.solve(rhs, trans)
         if trans not in ("N", "T", "H"):
             raise ValueError("trans must be N, T, or H")
-        b = rhs if isbox(rhs) else anp.array(rhs)
+        b = dense(rhs)
         if anp.shape(b)[0] != self._lu.shape[0]:
             raise ValueError("b is of incompatible size")
         if trans == "H":  # Aᴴ x = b  ⇔  Aᵀ x̄ = b̄
@@ -205,9 +201,8 @@ enter(spla.SuperLU, "traced", ("A",), "made by splu and spilu; `solve` is differ
 def _superlu(function: Any, A: Any, *args: Any, **kwargs: Any) -> SuperLU:
     """A SuperLU of ours for a plain matrix."""
     lu = function(A, *args, **kwargs)
-    solver = Factorised(None, {})
-    data = np.empty(0)
-    solver.keep(data, lu)
+    solver, data = Factorised(None), np.empty(0)
+    solver.keep(data, LU(lu, np.iscomplexobj(A)))
     return SuperLU(lu, data, solver)
 
 
@@ -218,37 +213,52 @@ def _superlu(function: Any, A: Any, *args: Any, **kwargs: Any) -> SuperLU:
     untraced=lambda *args, **kwargs: _superlu(spla.splu, *args, **kwargs),
 )
 def splu(A, permc_spec=None, diag_pivot_thresh=None, relax=None, panel_size=None, options=None):
-    if A.format != "csc":
-        warnings.warn("splu converted its input to CSC format", sps.SparseEfficiencyWarning,
-                      stacklevel=3)  # fmt: skip
-    A = canonical(as_format(lift(A), "csc"))
-    if A.shape[0] != A.shape[1]:
-        raise ValueError("can only factor square matrices")
+    A = _to_factor(A)
     settings = {
         "permc_spec": permc_spec, "diag_pivot_thresh": diag_pivot_thresh, "relax": relax,
         "panel_size": panel_size, "options": options,
     }  # fmt: skip
     solver = Factorised(A._pattern, settings)
     data = entries_to_keep(A)
-    return SuperLU(solver.factors(strip(data)), data, solver)
+    return SuperLU(solver.factors(strip(data)).lu, data, solver)
+
+
+def _to_factor(A: Any) -> TracedBase:
+    """The matrix of `splu` in csc, as SuperLU wants it."""
+    if not is_sparse(A) or A.format != "csc":
+        warnings.warn("splu converted its input to CSC format", sps.SparseEfficiencyWarning,
+                      stacklevel=4)  # fmt: skip
+        A = as_csc_array(A)
+    A = canonical(lift(A))
+    if A.shape[0] != A.shape[1]:
+        raise ValueError("can only factor square matrices")
+    return A
 
 
 def _untraced_factorized(A: Any) -> Any:
+    if asked() is not None:
+        return _factorized(A, eager=True)
     theirs = spla.factorized(A)
     lu = getattr(theirs, "__self__", None)
+    if lu is not None:
+        return _superlu(lambda _: lu, A).solve
+    ours = _factorized(A, eager=False)  # SciPy has UMFPACK's factors, and no way to share them
+    return lambda b: ours(b) if contains_traced((b,)) else theirs(b)
 
-    def solve_for(b):
-        if not contains_traced((b,)):
-            return theirs(b)
-        return (splu(A) if lu is None else _superlu(lambda _: lu, A)).solve(b)
 
-    return solve_for
+def _factorized(A: Any, eager: bool) -> Any:
+    """A function of b that solves with factors of A by the chosen package."""
+    A = _to_factor(A)
+    solver, data = Factorised(A._pattern, package=chosen()), entries_to_keep(A)
+    if eager:
+        solver.factors(strip(data))
+    return lambda b: solve(data, dense(b), solver)
 
 
 @traced(spla.factorized, wrt=("A",), note="and the right side of the function that it returns",
         untraced=_untraced_factorized)  # fmt: skip
 def factorized(A):
-    return splu(A).solve
+    return splu(A).solve if chosen() is None else _factorized(A, eager=True)
 
 
 @traced(

@@ -1,6 +1,9 @@
-"""Functions of a matrix: so far, its whole powers."""
+"""Whole powers of a matrix. Its exponential, and f(A) b: `_expm`, `_expm_multiply`, `_funm`."""
 
 from __future__ import annotations
+
+import operator
+from contextlib import suppress
 
 import scipy.sparse.linalg as spla
 
@@ -10,6 +13,9 @@ from .._core.traced import lift
 from ..sparse import _elementwise
 
 
-@traced(spla.matrix_power, wrt=("A",))
+@traced(spla.matrix_power, wrt=("A",), note="power is a whole number")
 def matrix_power(A, power):
-    return _elementwise.matrix_power(lift(A), strip(power))
+    power = strip(power)
+    with suppress(TypeError):  # if it is no whole number, SciPy's exception comes
+        power = operator.index(power)
+    return _elementwise.matrix_power(lift(A), power)

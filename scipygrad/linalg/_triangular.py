@@ -11,12 +11,11 @@ import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
 from .._backend import backend
-from .._core.engine import contains_traced, is_sparse, isbox
+from .._core.engine import is_sparse, strip
 from .._core.mirror import traced
 from .._core.pattern import Pattern
-from .._core.traced import entries_to_keep, lift
-from ..sparse._convert import as_format
-from ._direct import canonical
+from .._core.traced import TracedBase, entries_to_keep, lift
+from ._factor import as_csc_array, as_dtype, canonical, dense, factor_dtype
 from ._implicit import Solver, solve
 
 
@@ -38,11 +37,16 @@ class Substitution(Solver):
         used = self.pattern.plan(("triangle", self.lower, self.unit), self._used)
         return entries if used is None else anp.where(used, entries, np.zeros(1, entries.dtype))
 
+    def outside(self) -> np.ndarray:
+        """Which entries are outside the triangle."""
+        i, j = self.pattern.coords
+        return i < j if self.lower else i > j
+
     def _used(self) -> np.ndarray | None:
         """Which entries are read; None for all."""
-        i, j = self.pattern.coords
-        used = i >= j if self.lower else i <= j
+        used = ~self.outside()
         if self.unit:
+            i, j = self.pattern.coords
             used &= i != j
         return None if used.all() else used
 
@@ -50,17 +54,17 @@ class Substitution(Solver):
 @traced(
     spla.spsolve_triangular,
     wrt=("A", "b"),
-    note="entries outside the triangle, with unit_diagonal also the diagonal, are not read",
+    note="a triangular A; with unit_diagonal its diagonal is not read",
 )
 def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False):
     if not is_sparse(A) or A.format not in ("csc", "csr"):
         warnings.warn("CSC or CSR matrix format is required. Converting to CSC matrix.",
                       sps.SparseEfficiencyWarning, stacklevel=3)  # fmt: skip
-        A = as_format(lift(A), "csc") if is_sparse(A) else sps.csc_array(A)
-    A = canonical(lift(A))
+        A = as_csc_array(A)
+    given, A = A.dtype, canonical(lift(A))
     if A.shape[0] != A.shape[1]:
         raise ValueError(f"A must be a square matrix but its shape is {A.shape}.")
-    b = b if isbox(b) else anp.array(b) if contains_traced((b,)) else np.asarray(b)
+    b = dense(b)
     if anp.ndim(b) not in (1, 2):
         raise ValueError(f"b must have 1 or 2 dims but its shape is {anp.shape(b)}.")
     if anp.shape(b)[0] != A.shape[0]:
@@ -68,6 +72,20 @@ def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, u
             "The size of the dimensions of A must be equal to the size of the first dimension of "
             f"b but the shape of A is {A.shape} and the shape of b is {anp.shape(b)}."
         )
-    if not unit_diagonal and not A._plain().diagonal().all():
+    solver = Substitution(A._pattern, bool(lower), bool(unit_diagonal))
+    data = entries_to_keep(A)
+    _check(A, strip(data), solver)
+    divided = np.float32 if unit_diagonal or given.kind in "fc" else np.float64  # by the diagonal
+    dtype = np.result_type(A.dtype, anp.result_type(b), divided)
+    return solve(as_dtype(data, factor_dtype(A.dtype, dtype)), as_dtype(b, dtype), solver)
+
+
+def _check(A: TracedBase, data: np.ndarray, solver: Substitution) -> None:
+    if not solver.unit and not A._pattern.view(data).diagonal().all():
         raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
-    return solve(entries_to_keep(A), b, Substitution(A._pattern, bool(lower), bool(unit_diagonal)))
+    if data[solver.outside()].any():
+        here, take = ("above", "tril") if solver.lower else ("below", "triu")
+        raise np.linalg.LinAlgError(
+            f"spsolve_triangular: A has entries {here} the diagonal, with lower={solver.lower}. "
+            f"SciPy's result would be that of no triangle of A. Take one: {take}(A)."
+        )

@@ -1,5 +1,7 @@
 """Direct solves: factorisations are kept, results stay right whatever happens in between."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import autograd.numpy as np
 import numpy as onp
 import pytest
@@ -8,8 +10,10 @@ import scipy.sparse.linalg as scipy_linalg
 from autograd import grad, hessian_vector_product, make_jvp, make_vjp
 from cases import numbers, regular
 
+import scipygrad as sg
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
+from scipygrad.testing import check_op
 
 
 @pytest.fixture
@@ -123,12 +127,141 @@ def test_values_equal_scipys(A, b):
     )
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 3), (5, 0)])
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_right_side_of_any_shape(format, shape, order):
+    """(n, 1) becomes (n,), as in SciPy."""
+    A, b = (
+        regular(format, "matrix", "float64"),
+        onp.array(numbers(shape, "float64", 4), order=order),
+    )
+    x = make_vjp(lambda b: spla.spsolve(A, b))(b)[1]
+    expected = scipy_linalg.spsolve(A, b) if b.size else onp.zeros(shape)
+    assert x.shape == expected.shape
+    onp.testing.assert_allclose(x, expected, rtol=1e-13)
+    if b.size:
+        check_op(lambda A, b: spla.spsolve(A, b), A, b, order=1)
+
+
+@pytest.mark.parametrize(
+    "matrix", ["float32", "float64", "complex64", "complex128", "int8", "int64"]
+)
+@pytest.mark.parametrize("rhs", ["float32", "float64", "complex64", "complex128"])
+def test_dtype_is_scipys(matrix, rhs):
+    A, b = sp.csc_array((onp.tri(3) + onp.eye(3)).astype(matrix)), onp.arange(1, 4).astype(rhs)
+    vjp, x = make_vjp(lambda b: spla.spsolve(A, b))(b)
+    expected = scipy_linalg.spsolve(A, b)
+    assert x.dtype == expected.dtype
+    assert vjp(x).dtype == b.dtype
+    onp.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("permc_spec", ["NATURAL", "MMD_ATA", "MMD_AT_PLUS_A", "COLAMD"])
+def test_ordering_by_keyword(A, b, permc_spec):
+    check_op(
+        lambda A, b: spla.spsolve(A=A, permc_spec=permc_spec, b=b, use_umfpack=False),
+        *(A, b),
+        order=1,
+        reference=lambda A, b: scipy_linalg.spsolve(A, b, permc_spec=permc_spec),
+    )
+
+
+def test_dense_and_foreign_matrices(A, b):
+    e = grad(dense_loss)(A.toarray(), b)
+    D = onp.where(A.toarray() == 0, 0.0, A.toarray())
+    with pytest.warns(sps.SparseEfficiencyWarning):
+        onp.testing.assert_allclose(grad(loss)(D, b), e, rtol=1e-10)
+    for cls in (sps.csc_matrix, sps.csr_array):
+        g = grad(loss)(cls(A), b)
+        assert type(g) is cls
+        onp.testing.assert_allclose(g.toarray(), e * (A.toarray() != 0), rtol=1e-10)
+    with pytest.warns(sps.SparseEfficiencyWarning):
+        g = grad(lambda D: np.sum(spla.splu(D).solve(b) ** 3))(D)
+    onp.testing.assert_allclose(g, e, rtol=1e-10)
+
+
+def test_unsorted_duplicated_and_overlong_storage(b):
+    """Three ways in which a csr matrix need not be canonical."""
+    n = 5
+    data = numbers(17, "float64", 2)
+    data[[1, 3, 5, 7, 9]] += 9.0 * onp.sign(data[[1, 3, 5, 7, 9]])
+    indices = onp.array([3, 0, 2, 1, 4, 2, 1, 3, 2, 4, 0, 0, 3, 9, 9, 9, 9])
+    A = sp.csr_array((data[:13], indices[:13], [0, 2, 4, 6, 8, 13]), shape=(n, n))
+    assert not A.has_canonical_format and not A.has_sorted_indices
+    check_op(lambda A, b: spla.spsolve(A.copy(), b), A, b, order=1)  # (SciPy's sorts A itself)
+    L = sp.csr_array((n, n))
+    L.data, L.indices, L.indptr = data, indices.astype(onp.int32), A.indptr
+    g = grad(loss)(L, b)
+    onp.testing.assert_allclose(g.data[:13], grad(loss)(A, b).data, rtol=1e-12)
+    assert not g.data[13:].any()
+
+
+def helmholtz(n, eps, symmetric):
+    """Frequency-domain Maxwell (E out of the plane) on an n × n grid inside absorbing layers.
+
+    The layers stretch the coordinates into the complex plane; `symmetric` scales the equations so
+    that the matrix is complex symmetric. `eps` may be traced.
+    """
+    k, layer, h = 0.55, 8, 1.0
+
+    def stretch(x):
+        depth = onp.maximum(0, onp.maximum(layer - x, x - (n - 1 - layer))) / layer
+        return 1 + 1.5j * depth**2 / k
+
+    s, half = stretch(onp.arange(n)), stretch(onp.arange(n + 1) - 0.5)
+    D = sps.diags_array([onp.ones(n), -onp.ones(n)], offsets=[0, -1], shape=(n + 1, n)) / h
+    second = -(D.T @ sps.diags_array(1 / half) @ D)  # s times the second derivative
+    one, S = sps.eye_array(n), sps.diags_array(s)
+    if symmetric:
+        A, weight = sps.kron(S, second) + sps.kron(second, S), onp.kron(s, s)
+    else:
+        second = sps.diags_array(1 / s) @ second
+        A, weight = sps.kron(one, second) + sps.kron(second, one), onp.ones(n * n)
+    return sp.csc_array(A) + sp.diags_array(k**2 * eps * weight, format="csc")
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("n", [20, 34])
+def test_photonics_with_absorbing_layers(n, symmetric):
+    """The field reaches into the layers, so that a conjugate too many is seen."""
+    rng = onp.random.default_rng(0)
+    eps, b = rng.uniform(1, 2, n * n), onp.zeros(n * n, complex)
+    b[n * n // 2 + n // 3] = 1
+    weight = rng.standard_normal(n * n)
+
+    def intensity(eps):
+        field = spla.spsolve(helmholtz(n, eps, symmetric), b)
+        return np.sum(weight * np.abs(field) ** 2)
+
+    A = helmholtz(n, eps, symmetric)
+    assert (abs(A - A.T).max() < 1e-14) == symmetric
+    field = onp.abs(scipy_linalg.spsolve(A, b)).reshape(n, n)
+    assert field[:6].max() > 0.1 * field[8:-8, 8:-8].max()
+    check_op(intensity, eps, order=1)
+    # What a wrong adjoint would give is far away:
+    x = scipy_linalg.spsolve(A, b)
+    wrong = scipy_linalg.spsolve(A.conj().T.tocsc(), weight * x.conj())
+    right = scipy_linalg.spsolve(A.T.tocsc(), weight * x.conj())
+    assert onp.linalg.norm(wrong - right) > 0.5 * onp.linalg.norm(right)
+
+
+def test_concurrent_gradients(A, b, factorisations):
+    matrices = [A * (k + 1.0) for k in range(8)]
+    expected = [grad(loss)(M, b).data for M in matrices]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda M: grad(loss)(M, b).data, matrices))
+    for g, e in zip(found, expected):
+        onp.testing.assert_array_equal(g, e)
+
+
 def test_singular_matrix_behaves_as_scipys():
     A = sp.csc_array(onp.array([[1.0, 2.0], [2.0, 4.0]]))
     b = onp.ones(2)
     with pytest.warns(spla.MatrixRankWarning):
-        x = make_vjp(lambda A: spla.spsolve(A, b))(A)[1]
+        vjp, x = make_vjp(lambda A: spla.spsolve(A, b))(A)
     assert onp.isnan(x).all()
+    assert onp.isnan(vjp(onp.ones(2)).data).all()
     with pytest.raises(RuntimeError, match="singular"):
         make_vjp(lambda A: spla.splu(A).solve(b))(A)
 
@@ -189,3 +322,29 @@ def test_real_matrix_with_a_complex_right_side(A, b):
     assert g.dtype == onp.float64 and h.dtype == onp.complex128
     onp.testing.assert_allclose(g.toarray(), onp.real(e) * (A.toarray() != 0), rtol=1e-10)
     onp.testing.assert_allclose(h, k, rtol=1e-10)
+
+
+def test_factors_of_a_traced_matrix_say_why_they_are_not_there(A):
+    lu = []
+    make_vjp(lambda A: lu.append(spla.splu(A)) or np.sum(A.data))(A)
+    for name in ("L", "U"):
+        with pytest.raises(NotImplementedError, match=f"SuperLU.{name}.*detach"):
+            getattr(lu[0], name)
+    onp.testing.assert_array_equal(lu[0].perm_c, scipy_linalg.splu(A).perm_c)
+
+
+@pytest.mark.parametrize("trans", ["N", "T", "H"])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_solve_of_given_factors_by_keyword(dtype, trans):
+    A, B = regular("csc", "array", dtype), numbers((5, 2), dtype, 2)
+    check_op(
+        lambda A, B: spla.splu(A, diag_pivot_thresh=0.5).solve(trans=trans, rhs=B), A, B, order=1,
+        reference=lambda A, B: scipy_linalg.splu(A).solve(B, trans),
+    )  # fmt: skip
+
+
+def test_spilu_of_a_traced_matrix_advises(A):
+    with pytest.raises(NotImplementedError, match="detach"):
+        make_vjp(lambda A: spla.spilu(A).solve(onp.ones(5)))(A)
+    ilu = make_vjp(lambda A: spla.spilu(sg.detach(A)).solve(onp.ones(5)) * A.sum())(A)[1]
+    assert onp.isfinite(ilu).all()
