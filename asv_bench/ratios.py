@@ -23,6 +23,7 @@ from benchmarks.common import (
     vector,
 )
 from benchmarks.examples import JacobiWeights
+from benchmarks.sparse_assembly import StiffnessMatrix
 from benchmarks.sparse_matmul import matmul
 
 
@@ -61,6 +62,10 @@ def rows():
     )
     L = sps.tril(B, format="csr")
     yield "spsolve_triangular, 512²", _triangular, lambda k: (L, b)
+
+    for way in StiffnessMatrix.WAYS:
+        assemble, operands = StiffnessMatrix().problem(way, "large")
+        yield f"stiffness matrix: {way}", assemble, lambda k, operands=operands: operands
 
     for N in ("16", "16384"):
         step, operands = JacobiWeights().problem(N)

@@ -8,10 +8,19 @@ from typing import Any
 
 from . import sparse
 from ._core.engine import strip as detach
-from ._core.errors import AdjointConvergenceWarning
+from ._core.errors import (
+    AdjointConvergenceWarning,
+    NearlyDegenerateWarning,
+    PhaseWarning,
+    ZeroWeightWarning,
+)
+from ._core.mirror import to_scipy
 
 __version__ = "0.1.0"
-__all__ = ["AdjointConvergenceWarning", "detach", "linalg", "sparse", "testing"]
+__all__ = [
+    "AdjointConvergenceWarning", "NearlyDegenerateWarning", "PhaseWarning", "ZeroWeightWarning",
+    "detach", "implicit", "linalg", "sparse", "testing", "to_scipy",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +28,8 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module(f"scipygrad.{name}")
+    if name == "implicit":
+        from .linalg._newton import implicit
+
+        return implicit
     raise AttributeError(f"module 'scipygrad' has no attribute {name!r}")

@@ -21,6 +21,7 @@ FORMATS = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")
 STORED = ("csr", "csc", "coo", "bsr", "dia")
 INDEXABLE = ("csr", "csc", "lil", "dok")
 WITH_SETDIAG = ("csr", "csc", "coo", "dia", "lil", "dok")  # SciPy's bsr raises AttributeError
+WITH_MAX = ("csr", "csc", "coo", "bsr")
 FAMILIES = ("array", "matrix")
 DTYPES = ("float32", "float64", "complex128")
 
@@ -67,6 +68,19 @@ def regular(
     return getattr(sp, f"{format}_{family}")(sp.coo_array(dense.astype(dtype)))
 
 
+def grid(n: int, seed: int | None = None, dtype: Any = float) -> Any:
+    """Convection and diffusion on an n × n grid: of symmetric structure, clearly not symmetric."""
+    second = sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(n, n))
+    upwind = sp.diags_array([-1.0, 1.0], offsets=[-1, 0], shape=(n, n))
+    A = sp.kronsum(second + 0.7 * upwind, second + 0.3 * upwind).astype(dtype).tocsc()
+    if seed is not None:
+        rng = onp.random.default_rng(seed)
+        A.data *= rng.uniform(0.5, 1.5, A.nnz)
+        if A.dtype.kind == "c":
+            A.data *= onp.exp(1j * rng.uniform(0, 1, A.nnz))
+    return A
+
+
 def stored(A: Any) -> Any:
     """Where A has stored entries, as a dense array of booleans."""
     mask = onp.zeros(A.shape, bool)
@@ -105,6 +119,13 @@ def with_scalar(base: Build = one) -> Build:
 def with_matrix(format: str, shape: tuple[int, int], base: Build = one) -> Build:
     """... and another sparse matrix, of the same family."""
     return lambda f, m, d: (*base(f, m, d), matrix(format, m, d, shape, 11))
+
+
+def with_full(format: str, shape: tuple[int, int], base: Build = one) -> Build:
+    """... and another sparse matrix without a zero, so that nothing is equal to anything."""
+    return lambda f, m, d: (
+        *base(f, m, d), getattr(sp, f"{format}_{m}")(numbers(shape, d, 12))
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -200,6 +221,7 @@ CASES: dict[str, Case] = {
     # ---- entries and formats
     "data": Case(lambda A: A.data, formats=STORED),
     "toarray": Case(lambda A: A.toarray()),
+    "toarray_fortran": Case(lambda A: A.toarray(order="F")),
     "todense": Case(lambda A: A.todense()),
     **{f"to{f}": Case(lambda A, f=f: A.asformat(f)) for f in FORMATS},
     "constructor": Case(lambda A: sp.csc_array(A)),
@@ -241,6 +263,7 @@ CASES: dict[str, Case] = {
     "multiply_column": Case(lambda A, X: A.multiply(X), with_block(4, 1)),
     "multiply_sparse_row": Case(lambda A, B: A.multiply(B[[0], :]), with_matrix("csr", (2, 6))),
     "divide_dense": Case(lambda A, X: A / X, with_block(4, 6)),
+    "divide_sparse": Case(lambda A, X: A / sp.csr_array(X), with_block(4, 6)),
     "power": Case(lambda A: A.power(3)),
     "pow": Case(lambda A: A**2, families=ARRAY),
     "abs": Case(lambda A: abs(A).power(2), square, ("csr", "csc", "coo", "bsr", "lil", "dok")),
@@ -250,6 +273,19 @@ CASES: dict[str, Case] = {
     "real": Case(lambda A: A.real),
     "imag": Case(lambda A: A.imag, dtypes=("complex128",)),
     "conj": Case(lambda A: A.conj()),
+    # ---- largest and smallest
+    "max": Case(lambda A: A.max(), formats=WITH_MAX),
+    "min_explicit": Case(lambda A: A.min(explicit=True), formats=WITH_MAX),
+    "max_columns": Case(lambda A: A.max(axis=0), formats=WITH_MAX),
+    "min_rows": Case(lambda A: A.min(axis=-1), formats=WITH_MAX),
+    "nanmax": Case(lambda A: A.nanmax(axis=1), formats=WITH_MAX),
+    "nanmin_explicit": Case(lambda A: A.nanmin(axis=0, explicit=True), formats=WITH_MAX),
+    "maximum": Case(lambda A, B: A.maximum(B), with_full("csr", (4, 6)), dtypes=REAL),
+    "minimum": Case(lambda A, B: B.minimum(A), with_full("csc", (4, 6)), dtypes=REAL),
+    "maximum_dense": Case(lambda A, X: A.maximum(X), with_block(4, 6), dtypes=REAL),
+    "minimum_row": Case(lambda A, x: A.minimum(x), with_vector(6), dtypes=REAL),
+    "maximum_scalar": Case(lambda A, s: A.maximum(-s * s), with_scalar(), dtypes=REAL),
+    "minimum_scalar": Case(lambda A, s: A.minimum(-s * s), with_scalar(), dtypes=REAL),
     # ---- parts
     "row": Case(lambda A: A[2, :], formats=INDEXABLE),
     "entry": Case(lambda A: A[0, 0], formats=INDEXABLE),
@@ -262,6 +298,9 @@ CASES: dict[str, Case] = {
     "tril": Case(lambda A: sp.tril(A, k=1)),
     "triu": Case(lambda A: sp.triu(A, format="csr")),
     "find": Case(lambda A: np.sum(sp.find(A)[2] ** 2)),
+    "expand_dims": Case(lambda A: sp.expand_dims(A, axis=-1), families=ARRAY),
+    "permute_dims": Case(lambda A: sp.permute_dims(A, axes=(1, 0), copy=True)),
+    "swapaxes": Case(lambda A: sp.swapaxes(A, 0, -1)),
     # ---- sums
     "sum": Case(lambda A: A.sum()),
     "sum_rows": Case(lambda A: A.sum(axis=0)),
@@ -320,6 +359,9 @@ CASES: dict[str, Case] = {
     "spsolve": Case(lambda A, b: spla.spsolve(A.tocsc(), b), with_vector(5, square)),
     "spsolve_csr": Case(lambda A, b: spla.spsolve(A.tocsr(), b=b), with_vector(5, square)),
     "spsolve_block": Case(lambda A, B: spla.spsolve(A.tocsc(), B), with_block(5, 2, square)),
+    "spsolve_sparse": Case(
+        lambda A, B: spla.spsolve(A.tocsc(), B), with_matrix("csc", (5, 3), square)),
+    "inv": Case(lambda A: spla.inv(A.tocsc()), lambda f, m, d: (regular(f, m, d, kind="lower"),)),
     "splu": Case(lambda A, b: spla.splu(A.tocsc()).solve(b), with_vector(5, square)),
     "splu_T": Case(lambda A, b: spla.splu(A.tocsc()).solve(b, trans="T"), with_vector(5, square)),
     "splu_H": Case(lambda A, B: spla.splu(A.tocsc()).solve(B, "H"), with_block(5, 2, square)),

@@ -10,6 +10,8 @@ Nothing here knows a particular operation. Four things are done:
 3. A NumPy function of a traced sparse matrix is handed back to NumPy, whose protocols ask the
    matrix (`find_top_boxed_args`); autograd's own rule would see a sparse value as an array.
 4. ArrayBox lets a sparse operand answer (`_guard_arraybox`).
+
+`elements` and `collect`, besides, let ArrayBox read numbers without making a node for each.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ from . import errors
 from .layout import SPARSE_TYPES, TRACED_TYPES
 
 __all__ = [
-    "ArrayBox", "Box", "VSpace", "box_types", "cast", "contains_traced", "getval", "is_live",
-    "isbox", "is_sparse", "primitive", "PRIMITIVES", "strip", "vspace",
+    "ArrayBox", "Box", "VSpace", "below", "box_types", "cast", "contains_traced", "getval",
+    "is_live", "isbox", "is_sparse", "primitive", "PRIMITIVES", "record", "strip", "trace_of",
+    "tracing", "vspace",
 ]  # fmt: skip
 
 box_types = Box.types
@@ -122,7 +125,25 @@ def is_live(box: Box) -> bool:
     return box._trace in _traces.live
 
 
-_find_top_boxed_args = tracer.find_top_boxed_args
+def tracing() -> bool:
+    """Whether a trace is being recorded."""
+    return bool(_traces.live)
+
+
+def trace_of(x: Any) -> int:
+    """The trace that `x` belongs to, -1 for a plain value."""
+    return x._trace if isbox(x) else -1
+
+
+def below(x: Any, trace: int) -> Any:
+    """`x` as it is without the trace `trace`, if that is its innermost one."""
+    return x._value if isbox(x) and x._trace == trace else x
+
+
+ARRAY_BOXES: set[type] = {ArrayBox}
+"""ArrayBox, and what stands for it (`scipygrad._core.elements`)."""
+
+_NEVER_OVERRIDES = frozenset((np.ndarray, float, int, complex, np.float64, tuple, dict, list, str))
 
 
 def find_top_boxed_args(args):
@@ -132,22 +153,42 @@ def find_top_boxed_args(args):
     (`__array_ufunc__`, `__array_function__`) ask the matrix. The same goes for a constant sparse
     matrix beside a traced array, where ArrayBox is asked. What cannot be asked that way raises.
     """
-    if any(type(arg) in SPARSE_TYPES for arg in args):
-        calling = sys._getframe(1).f_locals
-        function = calling.get("f_raw")
-        by_numpy = isinstance(function, np.ufunc) or getattr(function, "__module__", "").startswith(
-            ("numpy", "scipy.", "autograd.numpy", "autograd.scipy")
-        )
-        if by_numpy and any(type(arg) in box_types for arg in args):
-            if calling.get("called_by_autograd_dispatcher"):
-                raise NotImplementedError  # ArrayBox steps back, the sparse operand is asked
-            traced_matrix = any(type(arg) in TRACED_TYPES for arg in args)
-            if not isinstance(function, np.ufunc) and not (
-                traced_matrix and function.__module__.startswith("numpy")
-            ):
-                raise NotImplementedError(errors.not_yet(f"numpy.{function.__name__}", ()))
-            return [], -1, None, False
-    return _find_top_boxed_args(args)
+    if not SPARSE_TYPES.isdisjoint(map(type, args)) and _left_to_numpy(args, sys._getframe(1)):
+        return [], -1, None, False
+    top, boxes, arraybox, overrider = -1, [], False, False
+    for i, x in enumerate(args):
+        t = type(x)
+        if t in box_types:
+            trace = x._trace
+            if trace > top:
+                boxes, top = [(i, x)], trace
+            elif trace == top >= 0:  # (what has become constant belongs to no trace, -1)
+                boxes.append((i, x))
+            arraybox = arraybox or t in ARRAY_BOXES
+        elif t not in _NEVER_OVERRIDES:
+            override = getattr(t, "__array_ufunc__", None)
+            overrider = overrider or override not in (None, np.ndarray.__array_ufunc__)
+    kind = type(boxes[0][1]._node) if boxes else None
+    return boxes, top, kind, arraybox and overrider
+
+
+def _left_to_numpy(args, calling):
+    """Whether the function called with a sparse operand is NumPy's, to be asked of the operand."""
+    calling = calling.f_locals
+    function = calling.get("f_raw")
+    by_numpy = isinstance(function, np.ufunc) or getattr(function, "__module__", "").startswith(
+        ("numpy", "scipy.", "autograd.numpy", "autograd.scipy")
+    )
+    if not by_numpy or not any(type(arg) in box_types for arg in args):
+        return False
+    if calling.get("called_by_autograd_dispatcher"):
+        raise NotImplementedError  # ArrayBox steps back, the sparse operand is asked
+    traced_matrix = any(type(arg) in TRACED_TYPES for arg in args)
+    if not isinstance(function, np.ufunc) and not (
+        traced_matrix and function.__module__.startswith("numpy")
+    ):
+        raise NotImplementedError(errors.not_yet(f"numpy.{function.__name__}", ()))
+    return True
 
 
 # ---- ArrayBox meets sparse -------------------------------------------------------------------
@@ -196,6 +237,8 @@ def _guarded(name: str, reflected: str, original: Callable) -> Callable:
             from .traced import lift
 
             return getattr(lift(other), reflected)(self)
+        if getattr(type(other), "__array_ufunc__", 0) is None:  # NumPy's sign for: ask me instead
+            return NotImplemented
         return original(self, other)
 
     method.__name__ = name
@@ -323,12 +366,18 @@ class Primitive:
         targets = [args[i] for i in argnums]
         if self._joint_vjp is not None:
             joint = self._joint_vjp
-            return lambda g: tuple(map(like, joint(names, g, ans, *args), targets))
+            return lambda g: tuple(map(like, joint(names, like(g, ans), ans, *args), targets))
         rules = [self.vjps[name] for name in names]
-        return lambda g: tuple(like(rule(g, ans, *args), x) for rule, x in zip(rules, targets))
+
+        def vjp(g):
+            g = like(g, ans)  # autograd's rules may widen it
+            return tuple(like(rule(g, ans, *args), x) for rule, x in zip(rules, targets))
+
+        return vjp
 
     def _make_jvp(self, argnums, tangents, ans, args, kwargs):
         names = self._names(argnums, self.jvps, "JVP")
+        tangents = [like(t, args[i]) for i, t in zip(argnums, tangents)]  # as for cotangents
         if self._joint_jvp is not None:
             return self._joint_jvp(names, tangents, ans, *args)
         return sum_outgrads(self.jvps[n](t, ans, *args) for n, t in zip(names, tangents))
@@ -337,6 +386,17 @@ class Primitive:
 def primitive(wrt: tuple[str, ...]) -> Callable[[Callable], Primitive]:
     """Declare a primitive that is differentiable in the arguments `wrt`."""
     return lambda value: Primitive(value, wrt)
+
+
+def record(operation: Primitive, ans: Any, box: Box, *rest: Any) -> Any:
+    """Put ``ans = operation(box, *rest)`` onto the tape of the innermost trace of `box` only.
+
+    For an `ans` that is known to be right, derivatives included, in all outer traces: calling the
+    primitive would record it there too.
+    """
+    args = (box._value, *rest)
+    node = type(box._node)(ans, operation._wrapped, args, {}, (0,), (box._node,))
+    return tracer.new_box(ans, box._trace, node)
 
 
 @primitive(wrt=("x",))
@@ -359,6 +419,8 @@ cast.linear("x")
 def like(g: Any, target: Any) -> Any:
     """Cotangent `g` in the dtype of the argument it belongs to."""
     if type(g) is np.ndarray and type(target) is np.ndarray and g.dtype == target.dtype:
+        return g
+    if type(g) is type(target) and isinstance(g, np.generic):
         return g
     if is_sparse(getval(target)) or type(target) in (tuple, list, dict):
         return g

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def no_rule(function: str, argument: str, kind: str, wrt: tuple[str, ...]) -> str:
     """No derivative of `function` with respect to `argument`."""
@@ -22,12 +24,173 @@ def not_yet(function: str, arguments: tuple[str, ...]) -> str:
     )
 
 
+def refused(function: str, arguments: tuple[str, ...], advice: str) -> str:
+    """`function` has no derivative, and would lose that of its traced argument."""
+    names = " and ".join(f"'{a}'" for a in arguments)
+    return (
+        f"{function} has no derivative, and {names} is traced. To differentiate, {advice}. If it "
+        f"is constant here, pass a plain value: scipygrad.detach(x) takes one out of the trace."
+    )
+
+
 def in_place_on_constant(ufunc: str) -> str:
     """NumPy was asked to write a traced value into a constant array."""
     return (
         f"An in-place '{ufunc}' would write a traced value into a constant array, and lose its "
         f"derivative. Make a new value instead: `A.data = A.data * v` for `A.data *= v`."
     )
+
+
+def zero_weights(count: int) -> str:
+    """A traced graph has stored zeros that may be no edges."""
+    return (
+        f"The traced graph has {count} stored entries that are 0: edges of weight 0. While "
+        f"tracing, entries are stored that SciPy leaves out: all of a dense array, and those that "
+        f"cancel. If these are no edges, hand over the dense array itself, or csgraph_from_dense "
+        f"of it. If edges of weight 0 are meant, ignore this warning."
+    )
+
+
+def degenerate(function: str, what: str, places: Any) -> str:
+    """A loss that is not differentiable where eigenvalues are equal."""
+    return (
+        f"{function}: the {what} belonging to {_both(places)} were differentiated one by one, but "
+        "these count as equal: any basis of their space would do, and its vectors are no functions "
+        "of the matrix. What does not depend on the basis can be differentiated: the sum of these "
+        "eigenvalues, the projector onto their space, V @ V.conj().T if the computed V is "
+        "orthonormal. Or perturb the matrix to part them."
+    )
+
+
+def nearly_degenerate(function: str, places: Any) -> str:
+    """A derivative with a small difference of eigenvalues in the denominator."""
+    return (
+        f"{function}: {_both(places)} are nearly equal. The derivative of their vectors is "
+        "inversely proportional to their distance, and has lost digits in proportion."
+    )
+
+
+def split_eigenvalues(function: str, places: Any) -> str:
+    """Forward mode, in a direction that parts equal eigenvalues."""
+    return (
+        f"{function}: {_both(places)} count as equal, and this direction parts them. Their "
+        "tangents and those of their vectors serve for functions that do not depend on the basis "
+        "of the space (the sum of these eigenvalues, the projector), and for no others."
+    )
+
+
+def more_vectors(function: str, value: Any) -> str:
+    """An eigenvalue has vectors that were not computed."""
+    return (
+        f"{function}: the eigenvalue {value:.6g} has further vectors that were not computed; so "
+        "the computed ones are no functions of the matrix. Raise k until all its vectors are in."
+    )
+
+
+def nearly_more_vectors(function: str, value: Any) -> str:
+    """An eigenvalue that was not computed is close to one that was."""
+    return (
+        f"{function}: an eigenvalue that was not computed is nearly equal to {value:.6g}. The "
+        "derivative of the vector is inversely proportional to their distance, and has lost digits "
+        "in proportion. Raise k until both are in, if the loss depends on their common space only."
+    )
+
+
+def defective(function: str, value: Any) -> str:
+    """A matrix without enough eigenvectors."""
+    return (
+        f"{function}: the eigenvalue {value:.6g} is defective to working precision: its left and "
+        "right vectors are orthogonal, and it is not differentiable. Perturb the matrix, or scale "
+        "it (a diagonal similarity transform) if it is far from normal."
+    )
+
+
+def nearly_defective(function: str, value: Any) -> str:
+    """An eigenvalue of enormous condition number."""
+    return (
+        f"{function}: the eigenvalue {value:.6g} is nearly defective (its left and right vectors "
+        "are nearly orthogonal). Its derivatives are large, and have lost digits in proportion."
+    )
+
+
+def infinite_eigenvalue(function: str) -> str:
+    """The pencil has an infinite eigenvalue."""
+    return (
+        f"{function}: an eigenvalue is not finite (M is singular), and has no derivative. Ask for "
+        "finite ones only, with sigma and a smaller k."
+    )
+
+
+def zero_singular_value() -> str:
+    """Singular values are not differentiable at 0."""
+    return (
+        "svds: a singular value is 0. It has a kink there, as an absolute value has, and its "
+        "vectors u and v have nothing to do with each other: neither is differentiable. Leave "
+        "that one out of the loss, or ask for fewer."
+    )
+
+
+def other_eigenvalues(function: str) -> str:
+    """A second call of SciPy's function found others than the first one."""
+    return (
+        f"{function}: with return_eigenvectors=False, the vectors that a derivative needs come "
+        "from a second call, and that found other eigenvalues. Call with "
+        "return_eigenvectors=True, or give the starting vector v0."
+    )
+
+
+def traced_operator(function: str, argument: str) -> str:
+    """Eigenvalues of an operator that depends on traced values."""
+    return (
+        f"{function} is not differentiable yet in what an operator '{argument}' is made of. Pass a "
+        f"sparse matrix, or scipygrad.detach({argument}) if it is constant here."
+    )
+
+
+def operator_not_factored(function: str, names: tuple[str, ...]) -> str:
+    """A derivative that needs a factorisation, of an operator."""
+    return (
+        f"{function}: this derivative needs a factorisation, and {' and '.join(names)} is an "
+        "operator. Pass a sparse matrix instead. (First derivatives of the eigenvalues alone of a "
+        "Hermitian problem do with an operator.)"
+    )
+
+
+def traced_constraints() -> str:
+    """lobpcg with constraints that change."""
+    return (
+        "lobpcg: with constraints Y there is no derivative in Y or B, which both change what the "
+        "vectors are orthogonal to. If they are constant here, pass scipygrad.detach(Y) and "
+        "scipygrad.detach(B)."
+    )
+
+
+def phase(function: str) -> str:
+    """A loss that depends on something arbitrary."""
+    return (
+        f"{function}: the loss depends on the phase of a complex vector, which is arbitrary. The "
+        "derivative is that with the phase held fixed. Fix the phase in the loss, "
+        "v * np.exp(-1j * np.angle(v[i])), or take what does not depend on it, as np.abs(v)."
+    )
+
+
+def _both(places: Any) -> str:
+    return " and ".join(f"the eigenvalue {x:.6g}" for x in places)
+
+
+class NearlyDegenerateWarning(RuntimeWarning):
+    """Eigenvalues are so close that derivatives have lost half of their digits, or more.
+
+    To have it raised: ``warnings.simplefilter("error", scipygrad.NearlyDegenerateWarning)``.
+    """
+
+
+class PhaseWarning(RuntimeWarning):
+    """The loss depends on the arbitrary phase of a complex eigenvector or singular vector."""
+
+
+class ZeroWeightWarning(UserWarning):
+    """A traced graph has stored zeros: edges of weight 0, perhaps not meant as edges."""
 
 
 class AdjointConvergenceWarning(RuntimeWarning):

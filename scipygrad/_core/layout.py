@@ -1,5 +1,9 @@
 """The common first base of every sparse class of ours."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class SparseLayout:
     """Gives all our sparse classes one object layout.
@@ -7,6 +11,12 @@ class SparseLayout:
     Because it stands first in their bases, ``A.__class__ = TracedSparse`` is allowed: a constant
     matrix into which a traced value is written becomes a traced one without losing its identity.
     """
+
+    def to_scipy(self) -> Any:
+        """The plain value, of SciPy's own class; see `scipygrad.to_scipy`."""
+        from .mirror import to_scipy
+
+        return to_scipy(self)
 
 
 TRACED_TYPES: set[type] = set()

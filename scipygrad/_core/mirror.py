@@ -7,8 +7,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import errors
 from .engine import contains_traced, strip
+from .layout import SparseLayout
 from .table import Entry, enter
 
 OURS: dict[type, type] = {}
@@ -30,6 +33,58 @@ def own(x: Any) -> Any:
     if (t is tuple or t is list) and any(type(v) in OURS for v in x):
         return t(own(v) for v in x)
     return x
+
+
+def to_scipy(x: Any) -> Any:
+    """`x` with plain SciPy matrices in place of ours, and values in place of traced ones.
+
+    Parameters
+    ----------
+    x : sparse array or matrix, or anything else
+        Tuples, lists and dicts are searched at any depth.
+
+    Returns
+    -------
+    object
+        The same, where sparse matrices are of SciPy's own classes. Entries and index arrays are
+        shared with `x`, except those that are read-only there, which are copied. Nothing of the
+        result is differentiated.
+
+    See Also
+    --------
+    detach : the plain value, of our classes.
+
+    Examples
+    --------
+    >>> import scipygrad, scipygrad.sparse as sp
+    >>> type(scipygrad.to_scipy(sp.eye_array(3, format="csr"))).__module__
+    'scipy.sparse._csr'
+    """
+    return _theirs(strip(x))
+
+
+def _theirs(x: Any) -> Any:
+    t = type(x)
+    if t is tuple or t is list:
+        return t(map(_theirs, x))
+    if t is dict:
+        return {k: _theirs(v) for k, v in x.items()}
+    if not isinstance(x, SparseLayout):
+        return x
+    cls = next(theirs for theirs in t.__mro__ if theirs in OURS)
+    if issubclass(cls, dict):
+        new = dict.__new__(cls)
+        dict.update(new, dict.items(x))
+    else:
+        new = object.__new__(cls)
+    new.__dict__.update({k: _writable(v) for k, v in x.__dict__.items()})
+    return new
+
+
+def _writable(x: Any) -> Any:
+    if type(x) is tuple:  # coords
+        return tuple(map(_writable, x))
+    return x.copy() if type(x) is np.ndarray and not x.flags.writeable else x
 
 
 def _finish(ours: Callable, theirs: Callable, entry: Entry, implementation: Any = None) -> Any:
@@ -67,16 +122,24 @@ def traced(
 
 
 def plain(
-    theirs: Callable, why: str, instead: Callable | None = None, strips: bool = True
+    theirs: Callable,
+    why: str,
+    instead: Callable | None = None,
+    strips: bool = True,
+    refuses: str = "",
 ) -> Callable:
     """SciPy's function for which a derivative makes no sense.
 
-    `instead` is called for it, if given. Traced arguments become values, unless not `strips`.
+    `instead` is called for it, if given. Traced arguments become values, unless not `strips`. If
+    the values alone would lose a derivative, `refuses` says what to do, and traced arguments raise.
     """
     entry = enter(theirs, "plain", note=why)
     function = instead or theirs
 
     def ours(*args, **kwargs):
+        if refuses and contains_traced(args, kwargs):
+            names = _traced_names(theirs, args, kwargs)
+            raise NotImplementedError(errors.refused(entry.name, names, refuses))
         if strips and contains_traced(args, kwargs):
             args, kwargs = strip(args), strip(kwargs)
         return own(function(*args, **kwargs))

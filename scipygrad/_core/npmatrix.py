@@ -11,7 +11,8 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from .engine import ArrayBox, Box, is_sparse, isbox
+from .engine import _REFLECTED, ArrayBox, Box, is_sparse, isbox
+from .traced import lift
 
 
 class TracedNumpyMatrix(ArrayBox):
@@ -36,23 +37,27 @@ class TracedNumpyMatrix(ArrayBox):
         return as_npmatrix(anp.reshape(picked, shape))
 
     def __mul__(self, other: Any) -> Any:
-        if anp.ndim(other) == 0 and not is_sparse(other):
+        if is_sparse(other):  # as np.matrix does, which lets a sparse operand decide
+            return lift(other).__rmul__(self)
+        if anp.ndim(other) == 0:
             return as_npmatrix(_as_array(self) * other)
         return self @ other
 
     def __rmul__(self, other: Any) -> Any:
-        if anp.ndim(other) == 0 and not is_sparse(other):
+        if is_sparse(other):
+            return lift(other) * self
+        if anp.ndim(other) == 0:
             return as_npmatrix(other * _as_array(self))
         return other @ self
 
     def __matmul__(self, other: Any) -> Any:
         if is_sparse(other):
-            return as_npmatrix(_as_array(self) @ other)
+            return lift(other).__rmatmul__(self)
         return as_npmatrix(anp.matmul(_as_array(self), _two_dimensional(other)))
 
     def __rmatmul__(self, other: Any) -> Any:
         if is_sparse(other):
-            return as_npmatrix(other @ _as_array(self))
+            return lift(other) @ self
         return as_npmatrix(anp.matmul(_two_dimensional(other), _as_array(self)))
 
     def __pow__(self, other: Any) -> Any:
@@ -75,6 +80,8 @@ class TracedNumpyMatrix(ArrayBox):
 
 def _elementwise(name: str) -> Any:
     def method(self, other=None):
+        if is_sparse(other):
+            return getattr(lift(other), _REFLECTED[name])(self)
         args = () if other is None else (_as_array(other) if isbox(other) else other,)
         result = getattr(ArrayBox, name)(_as_array(self), *args)
         return as_npmatrix(result) if isbox(result) and anp.ndim(result) == 2 else result
@@ -100,3 +107,13 @@ def _as_array(x: Any) -> Any:
 def as_npmatrix(x: Any) -> Any:
     """A two-dimensional array, traced or not, as np.matrix has it."""
     return TracedNumpyMatrix(x._value, x._trace, x._node) if isbox(x) else np.asmatrix(x)
+
+
+def is_npmatrix(x: Any) -> bool:
+    """Whether x is an np.matrix, traced or not."""
+    return isinstance(x, TracedNumpyMatrix | np.matrix)
+
+
+def as_ndarray(x: Any) -> Any:
+    """x, an array or an np.matrix, traced or not, with the operators of an array."""
+    return np.asarray(x) if isinstance(x, np.matrix) else _as_array(x)

@@ -80,21 +80,48 @@ def render_support() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _method_lines() -> list[str]:
-    from ..sparse._traced import TracedSparse, structural_names
+def member_state(name: str) -> tuple[str, str]:
+    """State and reason of an attribute or method of the sparse classes."""
+    from ..sparse._members import PLAIN
+    from ..sparse._traced import TracedDok, TracedSparse
 
-    traced = sorted(n for n in dir(TracedSparse) if not n.startswith("_"))
+    if name in PLAIN:
+        return "plain", PLAIN[name]
+    known = hasattr(TracedSparse, name) or name in vars(TracedDok)
+    return ("traced" if known else "not yet"), ""
+
+
+def members_of_scipy() -> dict[str, tuple[str, ...]]:
+    """Every public attribute, method and operator of SciPy's classes, and the classes it is in."""
+    import scipy.sparse as sps
+
+    from .traced import FORMATS
+
+    found: dict[str, list[str]] = {}
+    for cls in (f"{f}_{family}" for f in FORMATS for family in ("array", "matrix")):
+        for name in dir(getattr(sps, cls)):
+            if not name.startswith("_") or name.endswith("__"):
+                found.setdefault(name, []).append(cls)
+    return {name: tuple(classes) for name, classes in sorted(found.items())}
+
+
+def _method_lines() -> list[str]:
     lines = [
-        "## Methods of traced sparse matrices",
+        "## Attributes, methods and operators of the classes",
         "",
-        "Differentiable, or in place: "
-        + ", ".join(f"`{n}`" for n in traced if n not in ("maximum", "minimum")) + ".",
+        "Those of `scipy.sparse`'s classes. A name that SciPy has in some formats only raises "
+        "`AttributeError` in the others, traced too.",
         "",
-        "On the values or the structure: " + ", ".join(f"`{n}`" for n in structural_names()) + ".",
-        "",
-        "Operators: `@`, `+`, `-`, `*`, `/`, `**`, unary `-`, `abs`, `[...]`, `[...] = v`, `+=`, "
-        "`*=`, `/=`; comparisons give plain results. Every other method raises "
-        "`NotImplementedError`.",
-        "",
+        "| name | state | in | remark |",
+        "|---|---|---|---|",
     ]  # fmt: skip
-    return lines
+    for name, classes in members_of_scipy().items():
+        state, reason = member_state(name)
+        if reason == "Python's own":
+            continue
+        formats = sorted({cls.split("_")[0] for cls in classes})
+        families = sorted({cls.split("_")[1] for cls in classes})
+        where = "all" if len(formats) == 7 else " ".join(formats)
+        where += "" if len(families) == 2 else f", {families[0]} only"
+        lines.append(f"| `{name}` | {state} | {where} | {reason} |")
+    return [*lines, ""]

@@ -9,7 +9,9 @@ serves indexing, stacking, conversion, transposition, construction and assignmen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
@@ -21,7 +23,10 @@ from .engine import cast, primitive
 from .pattern import Pattern, entries
 from .traced import TracedBase, class_of_ours, entries_of, lift, make
 
-__all__ = ["Gather", "coalesced", "gather", "ones_like", "paired", "pool", "scatter", "transform"]
+__all__ = [
+    "Gather", "coalesced", "gather", "ones_like", "paired", "pool", "scatter", "split",
+    "transform",
+]  # fmt: skip
 
 
 class Gather:
@@ -79,12 +84,20 @@ def pool(*parts):
 
 @pool.joint_vjp
 def _(positions, g, ans, *parts):
-    ends = np.cumsum([int(np.prod(anp.shape(p))) for p in parts]).tolist()
-    starts = [0, *ends[:-1]]
-    shapes = [anp.shape(parts[i]) for i in positions]
+    return split(g, [anp.shape(p) for p in parts], positions)
+
+
+def split(x: Any, shapes: Sequence[tuple[int, ...]], wanted: Sequence[int]) -> list[Any]:
+    """Those parts, by number, of a vector that is made of parts of these shapes."""
+    ends = list(accumulate(map(math.prod, shapes)))
+    if type(x) is np.ndarray:
+        return [
+            x[ends[i] - math.prod(shape) : ends[i]].reshape(shape) if shape else x[ends[i] - 1]
+            for i, shape in zip(wanted, map(shapes.__getitem__, wanted))
+        ]
     return [
-        anp.reshape(g[starts[i] : ends[i]], shape) if shape else g[starts[i]]
-        for i, shape in zip(positions, shapes)
+        anp.reshape(x[ends[i] - math.prod(shape) : ends[i]], shape) if shape else x[ends[i] - 1]
+        for i, shape in zip(wanted, map(shapes.__getitem__, wanted))
     ]
 
 

@@ -40,9 +40,10 @@ class TracedBase(SparseLayout):
         d = self.__dict__
         if name in _BOX and "_class" in d:
             box = fill(self._data, self._pattern, self._class)
-            if not isinstance(box, TracedBase):  # a constant
-                box = TracedBase.from_node(box, -1, None)
-            d.update({k: box.__dict__[k] for k in _BOX})
+            if isinstance(box, TracedBase):
+                d.update({k: box.__dict__[k] for k in _BOX})
+            else:  # a constant, of whatever dtype
+                d.update(_value=box, _trace=-1, _node=None)
             return d[name]
         if name in ("_pattern", "_data") and "_class" in d:
             if "_tags" in d:
@@ -59,7 +60,7 @@ class TracedBase(SparseLayout):
         return self._other_attribute(name)
 
     @staticmethod
-    def from_node(value: Any, trace: int, node: Any) -> TracedBase:
+    def _from_node(value: Any, trace: int, node: Any) -> TracedBase:
         """What autograd's `new_box` calls for a sparse value."""
         cls = value._class if isinstance(value, TracedBase) else type(value)
         if value.dtype.kind not in "fc":
@@ -97,12 +98,12 @@ def register(kind: str, cls: type) -> None:
     TRACED_TYPES.add(cls)
     SPARSE_TYPES.add(cls)
     box_types.add(cls)
-    Box.type_mappings[cls] = TracedBase.from_node
+    Box.type_mappings[cls] = TracedBase._from_node
 
 
 def register_class(cls: type) -> None:
     """Let autograd differentiate with respect to values of the sparse class `cls`."""
-    Box.type_mappings[cls] = TracedBase.from_node
+    Box.type_mappings[cls] = TracedBase._from_node
     VSpace.mappings[cls] = SparseVSpace
     SPARSE_TYPES.add(cls)
 

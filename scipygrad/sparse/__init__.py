@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import _not_yet, _plain, _traced
+from . import _plain, _tensor, _traced
 from ._classes import (
     bsr_array,
     bsr_matrix,
@@ -72,8 +72,8 @@ __all__ = [
 _newer = {
     name: getattr(module, name)
     for name, module in (
-        ("expand_dims", _not_yet), ("matrix_transpose", _not_yet), ("permute_dims", _not_yet),
-        ("swapaxes", _not_yet), ("safely_cast_index_arrays", _plain),
+        ("expand_dims", _tensor), ("matrix_transpose", _tensor), ("permute_dims", _tensor),
+        ("swapaxes", _tensor), ("safely_cast_index_arrays", _plain),
     )
     if hasattr(module, name)
 }  # fmt: skip

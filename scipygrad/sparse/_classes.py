@@ -102,7 +102,7 @@ _WITH_OPERAND = (
     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__",
     "dot", "multiply", "maximum", "minimum", "power", "tensordot",
 )  # fmt: skip
-_IN_PLACE = ("__setitem__", "setdiag", "__imul__", "__itruediv__")
+_IN_PLACE = ("__setitem__", "setdiag", "__imul__", "__itruediv__", "update", "setdefault")
 _WRITE_INDICES = (
     "sort_indices", "sum_duplicates", "eliminate_zeros", "resize", "set_shape",
 )  # fmt: skip

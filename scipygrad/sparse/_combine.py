@@ -94,8 +94,9 @@ def block_diag(mats, format=None, dtype=None):
 
 @traced(sps.kron, wrt=("A", "B"))
 def kron(A, B, format=None):
-    return paired(lambda M, N: sps.kron(M, N, format=format), _block(A), _block(B),
-                  ("kron", format))  # fmt: skip
+    C = paired(lambda M, N: sps.kron(M, N, format=format), _block(A), _block(B),
+               ("kron", format))  # fmt: skip
+    return C if C.nnz else C.astype(float)  # of nothing stored, SciPy makes zeros of float64
 
 
 @traced(sps.kronsum, wrt=("A", "B"))

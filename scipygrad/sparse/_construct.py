@@ -9,6 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
+from .._core.collect import array_of as _array
 from .._core.engine import contains_traced, is_sparse, isbox, strip
 from .._core.mirror import traced
 from .._core.tags import transform
@@ -52,13 +53,6 @@ def construct(cls: type, *args: Any, **kwargs: Any) -> Any:
 def coo_class(family: str) -> type:
     """Our coo_array or coo_matrix."""
     return class_of_ours(getattr(sps, f"coo_{family}"))
-
-
-def _array(x: Any) -> Any:
-    """A dense operand as one array, traced if a part of it is."""
-    if isbox(x) and not isinstance(strip(x), (list, tuple)):
-        return x
-    return anp.array(x) if contains_traced((x,)) else np.asarray(x)
 
 
 def _diagonal_operands(diagonals: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sps
 
-from .._core.engine import cast
+from .._core.engine import cast, primitive
 from .._core.npmatrix import as_npmatrix
 from .._core.tags import Gather, scatter, transform
 from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
@@ -40,6 +40,20 @@ def as_family(A: TracedBase, family: str) -> TracedBase:
 def to_dense(A: TracedBase) -> Any:
     """The dense array; duplicates are summed."""
     return scatter(entries_of(A), _positions(A, "dense", A.shape, lambda p: p.flat))
+
+
+@primitive(wrt=("x",))
+def in_order(x, order):
+    """`x` in C or Fortran order in memory."""
+    return np.asarray(x, order=order)
+
+
+@in_order.vjp("x")
+def _(g, ans, x, order):
+    return g
+
+
+in_order.linear("x")
 
 
 def _positions(A: TracedBase, key: Any, shape: tuple[int, ...], of_entries: Any) -> Gather:
@@ -105,17 +119,20 @@ class Convert:
         return method(self)
 
     def toarray(self, order: str | None = None, out: Any = None) -> Any:
-        """To a dense array; `order` says nothing here, as autograd keeps no memory order."""
+        """To a dense array."""
         _refuse_out("toarray", out)
-        return to_dense(self)
+        dense = to_dense(self)
+        return dense if order is None else in_order(dense, order)
 
     def todense(self, order: str | None = None, out: Any = None) -> Any:
         """To a dense array, or np.matrix from a `*_matrix`."""
         _refuse_out("todense", out)
-        return as_npmatrix(to_dense(self)) if self._is_matrix() else to_dense(self)
+        dense = self.toarray(order)
+        return as_npmatrix(dense) if self._is_matrix() else dense
 
     def transpose(self, axes: Any = None, copy: bool = False) -> Any:
         """The transpose."""
+        axes = tuple(axes) if isinstance(axes, (list, np.ndarray, range)) else axes
         if self.format in ("csr", "csc", "coo") and self.ndim == 2 and axes in (None, (1, 0)):
             flipped = {"csr": "csc", "csc": "csr", "coo": "coo"}[self.format]
             cls = getattr(sps, f"{flipped}_{self._family()}")
@@ -129,16 +146,11 @@ class Convert:
     def astype(self, dtype: Any, casting: str = "unsafe", copy: bool = True) -> Any:
         """In another dtype; a whole-number dtype would cut the derivative off, and raises."""
         dtype = np.dtype(dtype)
-        if dtype.kind not in "fc":
-            raise TypeError(
-                f"astype({dtype}) of a traced sparse matrix would lose its derivative. "
-                "Convert a plain copy (scipygrad.detach(A)) if that is what you want."
-            )
         if not np.can_cast(self.dtype, dtype, casting):
             raise TypeError(f"Cannot cast from {self.dtype} to {dtype} with casting={casting!r}")
         if dtype == self.dtype and not copy:
             return self
-        return make(self._pattern, cast(entries_of(self), dtype), self._class)
+        return make(self._pattern, in_dtype(entries_of(self), dtype, "astype"), self._class)
 
     def asfptype(self) -> Any:
         """Itself: a traced matrix is of floating point."""
@@ -147,6 +159,17 @@ class Convert:
     def copy(self) -> Any:
         """A copy that can be changed without changing this one."""
         return make(self._pattern, entries_of(self), self._class)
+
+
+def in_dtype(x: Any, dtype: Any, name: str) -> Any:
+    """`x` in a dtype that a user asked for."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fc":
+        raise TypeError(
+            f"{name}: dtype {dtype} of a traced sparse matrix would lose its derivative. "
+            "Convert a plain copy (scipygrad.detach(A)) if that is what you want."
+        )
+    return cast(x, dtype)
 
 
 def _refuse_out(name: str, out: Any) -> None:

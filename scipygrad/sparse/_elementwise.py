@@ -6,15 +6,16 @@ where SciPy drops an entry that cancels to zero, an explicit zero stays, and its
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 
-from .._core import errors
 from .._core.engine import cast, is_sparse, isbox, strip
-from .._core.npmatrix import as_npmatrix
+from .._core.mirror import own
+from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern, entries
 from .._core.tags import Gather, coalesced, gather, paired
 from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
@@ -24,8 +25,21 @@ from ._matmul import _is_scalar, _matmul
 # ---- sums -------------------------------------------------------------------------------------
 
 
-def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
-    """A + B or A - B on the union of the patterns."""
+class Union(NamedTuple):
+    """Two operands on the union of their patterns: with entries `a` and `b`, zero where missing."""
+
+    a: Any
+    b: Any
+    pattern: Pattern
+    cls: type
+
+    def filled(self, data: Any) -> Any:
+        """The matrix on the union that has these entries."""
+        return make(self.pattern, data, self.cls)
+
+
+def union(A: TracedBase, B: TracedBase, sign: int = 1) -> Union:
+    """A and B on the pattern that A + B (A - B) has in SciPy when nothing cancels."""
     A, B = coalesced(A), coalesced(B)
     p, q = A._pattern, B._pattern
 
@@ -39,13 +53,19 @@ def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
         return Pattern.of(C, own=True), class_of_ours(type(C)), of_A, of_B
 
     pattern, cls, left, right = p.plan(("add", sign, A._class, q, B._class), build)
-    a, b = gather(entries_of(A), left), gather(entries_of(B), right)
-    return make(pattern, a + b if sign > 0 else a - b, cls)
+    return Union(gather(entries_of(A), left), gather(entries_of(B), right), pattern, cls)
+
+
+def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
+    """A + B or A - B."""
+    both = union(A, B, sign)
+    return both.filled(both.a + both.b if sign > 0 else both.a - both.b)
 
 
 def _add_dense(A: TracedBase, D: Any, sign_A: int, sign_D: int) -> Any:
-    as_matrix = A._is_matrix() or isinstance(D, np.matrix)
-    D = np.asarray(D) if isinstance(D, np.matrix) else D
+    # SciPy's dok adds np.matrix to an array; the other formats make their own kind of it.
+    as_matrix = A._is_matrix() or (A.format == "dok" and sign_A == sign_D and is_npmatrix(D))
+    D = as_ndarray(D)
     if np.broadcast_shapes(A.shape, anp.shape(D)) != A.shape:
         raise ValueError("inconsistent shapes")
     dense, D = to_dense(A), _beside(A, D)
@@ -115,14 +135,32 @@ def divide(A: TracedBase, other: Any) -> Any:
             return make(A._pattern, entries_of(A) / _beside(A, other), A._class)
         return scale(_as_float(A), 1 / other)
     if is_sparse(other):
-        if A.shape != other.shape:
-            raise ValueError("inconsistent shapes")
-        # SciPy stores all m × n quotients too (0/0 is nan), in csr.
-        quotient = to_dense(_as_float(A)) / to_dense(lift(other))
-        from .. import sparse
-
-        return getattr(sparse, f"csr_{A._family()}")(quotient)
+        return _quotient(_as_float(A), lift(other))
     return multiply(A, 1 / (other if isbox(other) else np.asarray(other)))
+
+
+def _quotient(A: TracedBase, B: TracedBase) -> Any:
+    """A / B of sparse matrices: a dense array, as in SciPy, since it is nan where neither is."""
+    if A.shape != B.shape:
+        raise ValueError(f"inconsistent shapes {A.shape} and {B.shape}")
+    shape = A.shape
+    if A.ndim > 2:
+        A, B = lift(A.reshape((1, -1))), lift(B.reshape((1, -1)))
+    both = union(as_format(A, "csr"), as_format(B, "csr"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = both.a / both.b
+    dense = to_dense(lift(both.filled(q)))
+    dtype = np.result_type(A.dtype)
+    if anp.result_type(dense).kind == "c" and dtype.kind != "c":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part",
+            np.exceptions.ComplexWarning,
+            stacklevel=4,
+        )
+    outside = np.full(A.shape, np.nan, dtype)
+    outside[both.pattern.coords] = 0
+    total = anp.reshape(cast(dense, dtype) + outside, shape)
+    return as_npmatrix(total) if A._is_matrix() else total
 
 
 def _as_float(A: TracedBase) -> TracedBase:
@@ -144,19 +182,16 @@ def entrywise(A: TracedBase, f: Callable[[Any], Any], *, linear: bool = False) -
     return make(A._pattern, f(entries_of(A)), A._class)
 
 
-def matrix_power(A: Any, power: int) -> Any:
+def matrix_power(A: TracedBase, power: Any) -> Any:
     """A @ A @ ... @ A."""
-    M, N = A.shape
-    if M != N:
-        raise TypeError("sparse matrix is not square")
-    power = int(power)
-    if power < 0:
-        raise ValueError("exponent must be >= 0")
-    if power == 0:
-        from .. import sparse
+    if not isinstance(power, (int, np.integer)) or power < 1 or A.shape[0] != A.shape[1]:
+        import scipy.sparse.linalg as spla  # loaded when needed, as in SciPy
 
-        eye = sparse.eye_array if A._family() == "array" else sparse.eye
-        return eye(M, dtype=A.dtype)
+        # It raises, or makes the identity.
+        identity = spla.matrix_power(A._class(A.shape, dtype=A.dtype), power)
+        if power == 0:
+            return own(identity)
+    power = int(power)
     if power == 1:
         return A.copy()
     half = lift(matrix_power(A, power // 2))
@@ -172,6 +207,8 @@ class Elementwise:
         return _sum(self, other, 1, 1, "adding")
 
     def __radd__(self, other: Any) -> Any:
+        if is_sparse(other):  # a plain one of SciPy's, whose class decides as it does on the left
+            return _sum(lift(other), self, 1, 1, "adding")
         return _sum(self, other, 1, 1, "adding")
 
     def __sub__(self, other: Any) -> Any:
@@ -186,6 +223,8 @@ class Elementwise:
         return multiply(self, other)
 
     def __rmul__(self, other: Any) -> Any:
+        if is_sparse(other):  # a plain one of SciPy's, whose family says what `*` is
+            return lift(other) * self
         if self._is_matrix() and not _is_scalar(other):
             return self.__rmatmul__(other)
         return multiply(self, other)
@@ -244,14 +283,6 @@ class Elementwise:
 
     real = property(lambda self: entrywise(self, anp.real, linear=True))
     imag = property(lambda self: entrywise(self, anp.imag, linear=True))
-
-    def maximum(self, other: Any) -> Any:
-        """Not differentiable yet."""
-        raise NotImplementedError(errors.not_yet("maximum", ("self",)))
-
-    def minimum(self, other: Any) -> Any:
-        """Not differentiable yet."""
-        raise NotImplementedError(errors.not_yet("minimum", ("self",)))
 
     def __imul__(self, other: Any) -> Any:
         if not _is_scalar(other):

@@ -34,9 +34,9 @@ class Index:
     __slots__ = ()
 
     def __getitem__(self, index: Any) -> Any:
-        index = strip(index)
         if "_tags" in self.__dict__:
             return self._read_assembled(index)
+        index = strip(index)
         key = frozen(index)
         return transform(lambda M: M[index], [self], key and ("getitem", key))
 

@@ -15,14 +15,14 @@ import numpy as np
 import scipy.sparse as sps
 
 from .._backend import backend
-from .._core import errors
 from .._core.capture import capture
-from .._core.engine import contains_traced, is_sparse, isbox, primitive
-from .._core.npmatrix import TracedNumpyMatrix, as_npmatrix
+from .._core.engine import cast, contains_traced, is_sparse, isbox, primitive, strip
+from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import ones_like
 from .._core.traced import TracedBase, constant, entries_of, lift, make
 from ._convert import as_format
+from ._tensor import dot_nd, matmul_nd, tensordot
 
 # ---- y = A x with A constant ------------------------------------------------------------------
 
@@ -167,6 +167,7 @@ class _ProductPlan(NamedTuple):
     cls: type
     final: str
     blocksize: tuple[int, int] | None
+    dtype: np.dtype | None
 
 
 def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
@@ -184,7 +185,9 @@ def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
     from .. import sparse
 
     cls = getattr(sparse, f"{working}_{family}")
-    return _ProductPlan(working, triples, pattern, cls, C.format, getattr(C, "blocksize", None))
+    dtype = None if C.dtype == np.int64 else C.dtype  # SciPy's choice: empty products of dia
+    blocksize = getattr(C, "blocksize", None)
+    return _ProductPlan(working, triples, pattern, cls, C.format, blocksize, dtype)
 
 
 def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
@@ -194,6 +197,7 @@ def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
     a, b = as_format(A, plan.working), as_format(B, plan.working)
     left, right = (a, b) if plan.working == "csr" else (b, a)
     c = product(entries_of(left), entries_of(right), plan.triples)
+    c = c if plan.dtype is None else cast(c, plan.dtype)
     C = make(plan.pattern, c, plan.cls)
     return C if plan.final == plan.working else as_format(lift(C), plan.final, plan.blocksize)
 
@@ -254,6 +258,8 @@ class Matmul:
     def __matmul__(self, other: Any) -> Any:
         if _is_scalar(other):
             raise ValueError("Scalar operands are not allowed, use '*' instead")
+        if getattr(type(other), "__array_ufunc__", 0) is None:  # a LinearOperator: it is asked
+            return NotImplemented
         return _matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
@@ -262,34 +268,53 @@ class Matmul:
         if is_sparse(other):
             return _matmul(lift(other), self)
         other = _as_dense(other)
-        return _transposed(_matmul(lift(self.T), _transposed(other)))
+        y = _matmul(lift(_transposed(self)), _transposed(other))
+        return y if 1 in (self.ndim, anp.ndim(other)) else _transposed(y)
 
     def dot(self, other: Any) -> Any:
-        """The product; a scalar scales."""
-        return self * other if _is_scalar(other) else self @ other
+        """The product; a scalar scales. With n-D operands over the axes that `numpy.dot` takes."""
+        if _is_scalar(other):
+            return self * other
+        other = lift(other) if is_sparse(other) else _as_dense(other)
+        return dot_nd(self, other) if _is_nd(self, other) else self @ other
+
+    def tensordot(self, other: Any, axes: Any = 2) -> Any:
+        """Sum of products over the given axes (of a coo)."""
+        return tensordot(self, lift(other) if is_sparse(other) else _as_dense(other), strip(axes))
 
 
 def _matmul(A: TracedBase, B: Any) -> Any:
     B = lift(B) if is_sparse(B) else _as_dense(B)
-    for M in (A, B):
-        if isinstance(M, TracedBase) and M.ndim > 2:
-            raise NotImplementedError(errors.not_yet("matmul of n-D sparse arrays", ("A",)))
+    if _is_nd(A, B):
+        return matmul_nd(A, B)
     if A.ndim == 1:
+        format = _format_of_vector(A, B) if isinstance(B, TracedBase) and B.ndim == 2 else None
         row = as_format(lift(A.reshape((1, -1))), "csr")
         y = _matmul(row, B)
-        return lift(y).reshape((y.shape[-1],)) if is_sparse(y) and len(y.shape) == 2 else y[0]
+        return _as_vector(y, format) if format else y[0]
     if not isinstance(B, TracedBase):
-        as_matrix = isinstance(B, (np.matrix, TracedNumpyMatrix))
-        y = matmul_dense(A, np.asarray(B) if isinstance(B, np.matrix) else _as_array(B))
-        return as_npmatrix(y) if as_matrix else y
+        y = matmul_dense(A, as_ndarray(B))
+        return as_npmatrix(y) if is_npmatrix(B) and A._is_matrix() else y
     if B.ndim == 1:
-        return lift(_matmul(A, lift(B.reshape((-1, 1))))).reshape((A.shape[0],))
+        format = _format_of_vector(A, B)
+        return _as_vector(_matmul(A, lift(B.reshape((-1, 1)))), format)
     if A.shape[1] != B.shape[0]:
         raise ValueError(
             "matmul: dimension mismatch with signature "
             f"(n,k={A.shape[1]}),(k={B.shape[0]},m)->(n,m)"
         )
     return matmul_sparse(A, B)
+
+
+def _format_of_vector(A: TracedBase, B: TracedBase) -> str:
+    """The format of A @ B, which is one-dimensional; SciPy's exception where it has none."""
+    key = ("format of vector", A._class, B._pattern, B._class)
+    return A._pattern.plan(key, lambda: (ones_like(A) @ ones_like(B)).format)
+
+
+def _as_vector(C: Any, format: str) -> Any:
+    """A sparse row or column as a one-dimensional array."""
+    return as_format(lift(lift(C).reshape((C.shape[0] * C.shape[1],))), format)
 
 
 def _is_scalar(x: Any) -> bool:
@@ -302,9 +327,16 @@ def _as_dense(x: Any) -> Any:
     return anp.array(x)
 
 
-def _as_array(x: Any) -> Any:
-    return x.A if type(x) is TracedNumpyMatrix else x
-
-
 def _transposed(x: Any) -> Any:
-    return x.T if anp.ndim(x) == 2 else x
+    """The last two axes interchanged."""
+    n = len(anp.shape(x))
+    if n < 2:
+        return x
+    return x.T if n == 2 else x.transpose((*range(n - 2), n - 1, n - 2))
+
+
+def _is_nd(A: TracedBase, B: Any) -> bool:
+    """Whether a coo array or its operand has more than two dimensions."""
+    if isinstance(B, TracedBase) and B.ndim > 2:
+        return True
+    return A.ndim > 2 or (A.format == "coo" and len(anp.shape(B)) > 2)

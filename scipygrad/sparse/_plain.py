@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import scipy.sparse as sps
 
-from .._core.engine import is_sparse
+from .._core.engine import is_sparse, strip
 from .._core.layout import TRACED_TYPES
 from .._core.mirror import constant_class, plain
 
@@ -38,10 +40,26 @@ _SIZES = "its arguments are sizes, not values"
 eye = plain(sps.eye, _SIZES)
 eye_array = plain(sps.eye_array, _SIZES)
 identity = plain(sps.identity, _SIZES)
-_RANDOM = "its values are drawn at random"
+
+
+def _with_sampler(theirs: Callable) -> Callable:
+    """A function that draws entries: those of a sampler that returns traced ones, as numbers."""
+
+    def draw(*args, **kwargs):
+        bound = inspect.signature(theirs).bind(*args, **kwargs)
+        for name in ("data_rvs", "data_sampler"):
+            sampler = bound.arguments.get(name)
+            if callable(sampler):
+                bound.arguments[name] = lambda *a, f=sampler, **k: strip(f(*a, **k))
+        return theirs(*bound.args, **bound.kwargs)
+
+    return draw
+
+
+_RANDOM = "its values are drawn at random; what a sampler returns is taken as numbers"
 rand = plain(sps.rand, _RANDOM)
-random = plain(sps.random, _RANDOM)
-random_array = plain(sps.random_array, _RANDOM)
+random = plain(sps.random, _RANDOM, _with_sampler(sps.random))
+random_array = plain(sps.random_array, _RANDOM, _with_sampler(sps.random_array))
 
 load_npz = plain(sps.load_npz, "reads a file")
 save_npz = plain(sps.save_npz, "writes a file: the values, without their trace")

@@ -8,11 +8,10 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from .._core.engine import cast
 from .._core.npmatrix import as_npmatrix
 from .._core.tags import scatter, transform
 from .._core.traced import TracedBase, entries_of
-from ._convert import _refuse_out, positions
+from ._convert import _refuse_out, in_dtype, positions
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
@@ -55,8 +54,12 @@ class Reduce:
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
         """Sum over an axis, or of all entries."""
         _refuse_out("sum", out)
-        A = self if dtype is None else self.astype(dtype)
-        return sum_over(A, axis)
+        if dtype is None:
+            return sum_over(self, axis)
+        if axis is None:  # as NumPy, which adds in that dtype
+            return sum_over(self.astype(dtype), axis)
+        total = in_dtype(sum_over(self, axis), dtype, "sum")
+        return as_npmatrix(total) if self._is_matrix() and anp.ndim(total) else total
 
     def mean(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
         """Mean over an axis, or of all entries, zeros included."""
@@ -64,7 +67,10 @@ class Reduce:
         axes = _axes(axis, self.ndim)
         count = math.prod(self.shape if axes is None else (self.shape[a] for a in axes))
         total = sum_over(self * (1.0 / count), axis)
-        return total if dtype is None else cast(total, np.dtype(dtype))
+        if dtype is None:
+            return total
+        total = in_dtype(total, dtype, "mean")
+        return as_npmatrix(total) if self._is_matrix() and axes is not None else total
 
     def diagonal(self, k: int = 0) -> Any:
         """The k-th diagonal."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
@@ -9,29 +11,19 @@ import numpy as np
 import scipy.sparse as sps
 
 from .._core import errors
-from .._core.engine import is_sparse, sparse_ufunc, strip
-from .._core.traced import TracedBase, lift, plain, register
+from .._core.engine import is_sparse, isbox, sparse_ufunc, strip
+from .._core.traced import FORMATS, TracedBase, lift, plain, register
 from ._assembly import Assembly
 from ._convert import Convert
 from ._elementwise import Elementwise
+from ._extremum import Extremum
 from ._index import Index
 from ._matmul import Matmul
+from ._members import STRUCTURE, VALUES
 from ._reduce import Reduce
 
-_STRUCTURE = frozenset((
-    "indices", "indptr", "row", "col", "coords", "offsets", "blocksize", "has_sorted_indices",
-    "has_canonical_format", "_shape_as_2d",
-))  # fmt: skip
-"""Attributes that the pattern alone decides."""
 
-_PLAIN = frozenset((
-    "count_nonzero", "nonzero", "getnnz", "argmax", "argmin", "check_format", "getformat",
-    "get_shape", "getmaxprint", "__round__", "keys", "rows",
-))  # fmt: skip
-"""Methods whose results are whole numbers, names or structure."""
-
-
-class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Assembly):
+class TracedSparse(TracedBase, Matmul, Elementwise, Extremum, Index, Reduce, Convert, Assembly):
     """A sparse matrix whose entries are traced by autograd.
 
     It stands for one of the fourteen classes: ``isinstance(A, sp.csr_array)`` is true of a traced
@@ -93,10 +85,10 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Asse
     def _other_attribute(self, name: str) -> Any:
         if "_class" not in self.__dict__:
             raise AttributeError(name)
-        if name in _STRUCTURE:
+        if name in STRUCTURE:
             p = self._pattern
-            return getattr(p.view(p.tags), name)
-        if name in _PLAIN:
+            return getattr(p.matrix(p.tags, self._class), name)
+        if name in VALUES:
             return getattr(plain(self), name)
         if not hasattr(self._class, name):
             raise AttributeError(f"{self._class.__name__!r} object has no attribute {name!r}")
@@ -114,15 +106,20 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Asse
         if name == "data":
             Assembly.data.fset(self, value)
             return
-        if name == "shape":
-            self._become(lift(self.reshape(value)))
+        if name == "shape" and self._is_matrix():  # arrays have no setter
+            self.set_shape(value)
             return
-        if name in _STRUCTURE:
+        if name in STRUCTURE:
             raise AttributeError(
                 f"{name} of a traced sparse matrix cannot be replaced: make a new matrix from "
                 f"(data, indices, indptr)."
             )
         object.__setattr__(self, name, value)
+
+    def set_shape(self, shape: Any) -> None:
+        """Another shape with the same entries, in place."""
+        reshaped = lift(self.reshape(shape))
+        self._become(lift(reshaped.asformat(self.format)))
 
     # ---- as SciPy's --------------------------------------------------------------------------
 
@@ -131,6 +128,9 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Asse
 
     def __str__(self) -> str:
         return f"traced {plain(self)}"
+
+    def __round__(self, ndigits: int = 0) -> Any:
+        return round(plain(self), ndigits)
 
     def __len__(self) -> int:
         raise TypeError("sparse array length is ambiguous; use getnnz() or shape[0]")
@@ -193,25 +193,22 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Index, Reduce, Convert, Asse
             result = sparse_ufunc(ufunc, inputs)
             if result is not NotImplemented:
                 return result
+            if ufunc is np.square:
+                return self * self
             if len(inputs) == 1 and hasattr(type(self), ufunc.__name__):
                 return getattr(self, ufunc.__name__)()
         raise NotImplementedError(errors.not_yet(f"numpy.{ufunc.__name__}", ("x",)))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func is np.tensordot:
-            return _inner_product(*args, **kwargs)
-        method = _NUMPY_METHODS.get(func)
-        if method is None or not is_sparse(args[0]):
+        if func in _NUMPY_PLAIN:
+            return func(*strip(args), **strip(kwargs))
+        of_traced = _NUMPY_FUNCTIONS.get(func)
+        if of_traced is None or not is_sparse(args[0]):
             name = getattr(func, "__name__", str(func))
             raise NotImplementedError(errors.not_yet(f"numpy.{name}", ("a",)))
-        return getattr(lift(args[0]), method)(*args[1:], **kwargs)
-
-
-_NUMPY_METHODS = {
-    np.sum: "sum", np.mean: "mean", np.trace: "trace", np.transpose: "transpose",
-    np.diagonal: "diagonal", np.dot: "dot", np.copy: "copy", np.reshape: "reshape",
-    np.real: "_real_part", np.imag: "_imaginary_part",
-}  # fmt: skip
+        if isinstance(of_traced, str):
+            return getattr(lift(args[0]), of_traced)(*args[1:], **kwargs)
+        return of_traced(*args, **kwargs)
 
 
 def _inner_product(a: Any, b: Any, axes: Any = 2) -> Any:
@@ -224,6 +221,32 @@ def _inner_product(a: Any, b: Any, axes: Any = 2) -> Any:
     return a.multiply(b).sum()
 
 
+def _numpy_dot(a: Any, b: Any) -> Any:
+    """`a * b`, which is what NumPy makes of two sparse operands."""
+    if not (is_sparse(a) and is_sparse(b)):
+        raise TypeError(
+            "numpy.dot of a sparse and a dense operand: NumPy would make an array of sparse "
+            "matrices of it. Write A @ x or A.dot(x)."
+        )
+    return lift(a) * b
+
+
+_NUMPY_FUNCTIONS = {
+    np.sum: "sum", np.mean: "mean", np.max: "max", np.amax: "max", np.min: "min", np.amin: "min",
+    np.trace: "trace", np.transpose: "transpose", np.diagonal: "diagonal", np.copy: "copy",
+    np.reshape: "reshape", np.real: "_real_part", np.imag: "_imaginary_part",
+    np.round: "__round__", np.around: "__round__", np.dot: _numpy_dot,
+    np.tensordot: _inner_product,
+}  # fmt: skip
+"""NumPy's functions of a sparse matrix: the method that does it, or a function."""
+
+_NUMPY_PLAIN = frozenset((
+    np.shape, np.ndim, np.size, np.argmax, np.argmin, np.nonzero, np.iscomplexobj, np.isrealobj,
+    np.result_type, np.common_type, np.can_cast, np.may_share_memory, np.shares_memory,
+))  # fmt: skip
+"""Those whose results are structure, kinds of numbers or indices."""
+
+
 class TracedDok(TracedSparse, dict):
     """The same for dok, whose classes are dicts of the entries."""
 
@@ -232,18 +255,24 @@ class TracedDok(TracedSparse, dict):
     __getitem__ = Index.__getitem__
 
     def _by_key(self) -> Any:
+        """The dict that holds, for each key, the number of its entry."""
         self._start_assembly()
-        return self._tags
+        self._forget()
+        return self._tags._dict
 
     def __contains__(self, key: Any) -> bool:
-        return key in self._by_key()
+        if "_tags" not in self.__dict__:
+            self._start_assembly()
+        return key in self._pending or key in self._tags._dict
 
     def __len__(self) -> int:
         return len(self._by_key())
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: Any, /) -> None:
         del self._by_key()[key]
-        self._forget()
+
+    def __reversed__(self) -> Any:
+        raise TypeError(f"reversed is not defined for {self._class.__name__} type")
 
     def keys(self) -> Any:
         """Coordinates of the stored entries."""
@@ -259,26 +288,85 @@ class TracedDok(TracedSparse, dict):
 
     def get(self, key: Any, default: Any = 0.0) -> Any:
         """The entry at `key`, or `default` where none is stored."""
-        tag = self._by_key().get(key, 0)
-        return self._value_of(int(tag)) if tag else default
+        if key in self and key in self._pending:
+            return self[key]
+        tag = self._tags.get(key, None)  # SciPy's, which looks at the key
+        return default if tag is None else self._value_of(int(tag))
 
-    def _refused(name: str) -> Any:  # noqa: N805 (runs in the class body)
-        def method(self, *args, **kwargs):
-            raise NotImplementedError(errors.not_yet(f"dok.{name}", ("self",)))
+    def clear(self) -> None:
+        """Remove all entries."""
+        self._by_key().clear()
 
-        method.__name__ = name
-        return method
+    def pop(self, /, *args: Any) -> Any:
+        """Remove the entry at a key, and return it."""
+        if len(args) == 2 and args[0] not in self._by_key():
+            return args[1]
+        return self._value_of(int(self._by_key().pop(*args)))
 
-    clear, pop, popitem = _refused("clear"), _refused("pop"), _refused("popitem")
-    setdefault, update, fromkeys = map(_refused, ("setdefault", "update", "fromkeys"))
-    __or__ = __ror__ = __ior__ = _refused("|")
-    del _refused
+    def popitem(self) -> Any:
+        """Remove the entry that was inserted last; return its key and value."""
+        key, tag = self._by_key().popitem()
+        return key, self._value_of(int(tag))
+
+    def setdefault(self, key: Any, default: Any = None, /) -> Any:
+        """The entry at `key`, which is set to `default` if there is none."""
+        entries = self._by_key()
+        if key not in entries:
+            if default is None:
+                raise TypeError("setdefault: an entry of a traced matrix is a number, not None")
+            entries[key] = self._tagged_number(default)
+        return self._value_of(int(entries[key]))
+
+    def update(self, val: Any) -> None:  # type: ignore[override]  # as SciPy's
+        """Set entries from a dict, another dok, or pairs of keys and values."""
+        pairs = [*(val.items() if isinstance(val, dict) else val)]
+        self._by_key()
+        # SciPy's `update` raises for keys that cannot be, before anything is changed.
+        self._tags.update([(key, self._tagged_number(v)) for key, v in pairs])
+
+    def fromkeys(self, iterable: Any, value: Any = 1, /) -> Any:  # type: ignore[override]
+        """A new matrix with the same entry at all keys."""
+        keys = list(iterable)
+        if not isbox(value):
+            return self._class.fromkeys(keys, value)
+        A = lift(self._class.fromkeys(keys, np.asarray(strip(value))[()]))
+        A._by_key().update(dict.fromkeys(keys, A._tagged_number(value)))
+        return A
+
+    def _no_union(self, other: Any) -> Any:
+        names = f"{self._class.__name__} and {getattr(other, '_class', type(other)).__name__}"
+        raise TypeError(f"unsupported operand type for |: {names}")
+
+    __or__ = __ror__ = __ior__ = _no_union
 
 
-def structural_names() -> list[str]:
-    """Names of attributes and methods that concern structure, or give whole numbers."""
-    return sorted(n for n in _STRUCTURE | _PLAIN if not n.startswith("_"))
+class _WhereSciPyHasIt:
+    """A method that SciPy has in some of its classes: an AttributeError in the others."""
+
+    def __init__(self, method: Callable) -> None:
+        self.method = method
+
+    def __get__(self, A: Any, owner: type) -> Any:
+        if A is None:
+            return self.method
+        if not hasattr(A._class, self.method.__name__):
+            raise AttributeError(self.method.__name__)
+        return self.method.__get__(A, owner)
 
 
+def _hide_where_missing(cls: type) -> None:
+    classes = [getattr(sps, f"{f}_{family}") for f in FORMATS for family in ("array", "matrix")]
+    for name in dir(cls):
+        method = inspect.getattr_static(cls, name)
+        if (
+            not name.startswith("_")
+            and inspect.isfunction(method)
+            and method.__name__ == name
+            and not all(hasattr(theirs, name) for theirs in classes)
+        ):
+            setattr(cls, name, _WhereSciPyHasIt(method))
+
+
+_hide_where_missing(TracedSparse)
 register("object", TracedSparse)
 register("dict", TracedDok)

@@ -294,7 +294,7 @@ def test_dtypes_are_kept():
         lambda A, x: np.sum(x - A, axis=0),
         lambda A, x: np.sum((A / x).toarray(), axis=0),
         lambda A, x: spla.spsolve(A, x),
-        lambda A, x: spla.spsolve_triangular(A, x),
+        lambda A, x: spla.spsolve_triangular(sp.tril(A, format="csr"), x),
         lambda A, x: sp.hstack([A, sp.diags_array(x)]).sum(axis=0),
         lambda A, x: sp.kron(A, x).sum(axis=0),
     ],
@@ -350,17 +350,11 @@ def test_plain_results_of_a_traced_matrix(A):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda A: A.max(),
-        lambda A: A.maximum(A),
         lambda A: np.exp(A),
         lambda A: np.linalg.norm(A),
         lambda A: np.array([A, A]),
-        lambda A: spla.gmres(A, onp.ones(5)),
-        lambda A: spla.expm(A),
-        lambda A: spla.aslinearoperator(A),
         lambda A: spla.splu(A.tocsc()).L,
         lambda A: spla.spilu(A.tocsc()),
-        lambda A: spla.spsolve(A, sp.eye_array(5, format="csc")),
     ],
 )
 def test_what_has_no_rule_raises(call, A):
@@ -368,9 +362,9 @@ def test_what_has_no_rule_raises(call, A):
         make_vjp(call)(A)
 
 
-def test_constant_operator_on_a_traced_vector_raises(A, x):
-    with pytest.raises(NotImplementedError):
-        grad(lambda x: np.sum(spla.aslinearoperator(A) @ x))(x)
+def test_operator_of_scipys_on_a_traced_vector_raises(A, x):
+    with pytest.raises((NotImplementedError, TypeError)):
+        grad(lambda x: np.sum(sps.linalg.aslinearoperator(A) @ x))(x)
 
 
 # ---- traces ------------------------------------------------------------------------------------

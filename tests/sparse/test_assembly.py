@@ -227,25 +227,6 @@ def test_tidying_in_place():
     assert grad(f)(A).data.tolist() == [0.0, 0.0, 10.0]
 
 
-@pytest.mark.parametrize("make", [sp.dok_matrix, sp.dok_array])
-def test_dict_methods_of_a_traced_dok(make):
-    A = make((3, 3))
-    A[0, 1], A[2, 2] = 2.0, 5.0
-
-    def f(A):
-        assert (0, 1) in A and (1, 1) not in A and len(A) == 2
-        assert set(A.keys()) == {(0, 1), (2, 2)}
-        A[1, 1] = A.get((0, 1)) * A.get((0, 0), 7.0)
-        del A[2, 2]
-        for method in (A.clear, A.popitem, lambda: A.update({})):
-            with pytest.raises(NotImplementedError):
-                method()
-        return sum(v**2 for v in A.values()) + sum(v for _, v in A.items())
-
-    g = grad(f)(A)
-    assert type(g) is make and g[0, 1] == 2 * 2 + 49 * 2 * 2 + 8 and g[2, 2] == 0
-
-
 def test_failed_assignment_leaves_the_constant_alone():
     K = sp.lil_array((2, 2))
 

@@ -85,7 +85,7 @@ SAMPLES: dict[str, list[tuple]] = {
     "mean": [(), (0,), (1,)], "sum": [(), (0,), (1,)],
     "multiply": [(OTHER,), (X,), (DENSE,), (2.0,)], "pop": [((0, 0),)], "power": [(2,), (3,)],
     "reshape": [((9, 1),), (1, 9)], "resize": [(2, 2)], "set_shape": [((9, 1),)],
-    "setdefault": [((0, 2), 1.0)], "setdiag": [(2.0,), (X,)], "tensordot": [(OTHER,), (OTHER, 1)],
+    "setdefault": [((0, 0), 1.0)], "setdiag": [(2.0,), (X,)], "tensordot": [(OTHER,), (OTHER, 1)],
     "trace": [(), (1,)], "transpose": [(), ((1, 0),)], "update": [({(0, 1): 3.0},)],
     "__round__": [(), (1,)], "tobsr": [(), ((3, 3),)],
 }  # fmt: skip
@@ -100,7 +100,7 @@ SKIP = {
     "__setstate__": "pickling; see test_classes", "__sizeof__": "a number", "__format__": "text",
     "__array_ufunc__": "NumPy's protocol", "__array_function__": "NumPy's protocol",
     "__annotations__": "typing", "__firstlineno__": "Python's", "__static_attributes__": "Python's",
-    "__abstractmethods__": "Python's", "fromkeys": "of the class",
+    "__abstractmethods__": "Python's", "fromkeys": "of the class", "to_scipy": "asked for SciPy's",
 }  # fmt: skip
 
 
