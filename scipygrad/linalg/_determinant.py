@@ -50,7 +50,7 @@ class Determinant(Factorised):
             return None
 
     def sign_and_log(self, data: np.ndarray) -> tuple[Any, Any]:
-        """det A / |det A| and log |det A|."""
+        """det A / abs(det A) and log abs(det A)."""
         real = np.zeros(0, data.dtype).real.dtype.type
         if not len(self.pattern.arrays[0]) - 1:
             return data.dtype.type(1), real(0)
@@ -198,7 +198,7 @@ def _closed(lu: Any, rows: np.ndarray, columns: np.ndarray) -> tuple[Factor, Fac
 
 @primitive(wrt=("data",))
 def log_determinant(data, solver):
-    """log |det A|; for a complex matrix log det A."""
+    """log abs(det A); for a complex matrix log det A."""
     sign, size = solver.sign_and_log(data)
     return size if data.dtype.kind != "c" else data.dtype.type(size + 1j * np.angle(sign))
 
@@ -285,10 +285,10 @@ def slogdet(A: Any) -> SlogdetResult:
     Returns
     -------
     sign : number
-        det A / |det A|: 1 or -1 for a real matrix, on the unit circle for a complex one (and then
+        det A / abs(det A): 1 or -1 for a real matrix, on the unit circle for a complex one (and then
         differentiable too); 0 if A is singular.
     logabsdet : float
-        log |det A|; -inf if A is singular.
+        log abs(det A); -inf if A is singular.
 
     See Also
     --------
