@@ -15,20 +15,6 @@ from scipygrad.testing import check_op
 
 
 @pytest.fixture
-def factorisations(monkeypatch):
-    """A list with one element for every factorisation that is made."""
-    made = []
-    original = scipy_linalg.splu
-
-    def counted(*args, **kwargs):
-        made.append(1)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(scipy_linalg, "splu", counted)
-    return made
-
-
-@pytest.fixture
 def no_solves(monkeypatch):
     """Entries of the inverse come from the recurrence, or the test fails."""
 

@@ -26,20 +26,6 @@ def b():
     return numbers(5, "float64", 3)
 
 
-@pytest.fixture
-def factorisations(monkeypatch):
-    """A list with one element for every factorisation that is made."""
-    made = []
-    original = scipy_linalg.splu
-
-    def counted(*args, **kwargs):
-        made.append(1)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(scipy_linalg, "splu", counted)
-    return made
-
-
 def loss(A, b):
     return np.sum(spla.spsolve(A, b) ** 3)
 

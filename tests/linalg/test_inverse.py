@@ -16,20 +16,6 @@ from scipygrad.linalg import _inverse
 from scipygrad.testing import check_op
 
 
-@pytest.fixture
-def factorisations(monkeypatch):
-    """A list with one element for every factorisation that is made."""
-    made = []
-    original = scipy_linalg.splu
-
-    def counted(*args, **kwargs):
-        made.append(1)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(scipy_linalg, "splu", counted)
-    return made
-
-
 def traced(fun, *args):
     """The value with everything traced."""
     return make_vjp(lambda args: fun(*args))(args)[1]
