@@ -93,6 +93,12 @@ def slow(env, arguments):
     env.run("-m", "pytest", "-n", "2", "-m", "slow", *arguments)
 
 
+def fuzz(env, arguments):
+    """random programs, 20000 of them or as many as --programs says"""
+    env.need("test")
+    env.run("tests/fuzz/run.py", *arguments)
+
+
 def style(env, arguments):
     """ruff"""
     env.need("lint")
@@ -134,7 +140,7 @@ def bench(env, arguments):
             "--launch-method=forkserver", *configuration, *arguments)  # fmt: skip
 
 
-COMMANDS = {f.__name__: f for f in (demo, test, slow, lint, style, types, suite, docs, bench)}
+COMMANDS = {f.__name__: f for f in (demo, test, slow, fuzz, lint, style, types, suite, docs, bench)}
 
 
 def say(text):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._core.engine import is_sparse, strip
 from .._core.tags import transform
+from .._core.traced import lift
 
 
 def frozen(index: Any) -> Hashable:
@@ -28,6 +29,16 @@ def frozen(index: Any) -> Hashable:
     return "array", array.shape, array.dtype.char, array.tobytes()
 
 
+def _array_beside_steps(index: Any) -> bool:
+    """Whether the index is an array and a slice with steps, in either order."""
+    if not (isinstance(index, tuple) and len(index) == 2):
+        return False
+    slices = [i for i in index if isinstance(i, slice)]
+    other = next((i for i in index if not isinstance(i, slice)), None)
+    array = other is not None and not is_sparse(other) and np.ndim(other) == 1
+    return array and len(slices) == 1 and slices[0].step not in (None, 1)
+
+
 class Index:
     """Reading parts of a matrix."""
 
@@ -37,6 +48,10 @@ class Index:
         if "_tags" in self.__dict__:
             return self._read_assembled(index)
         index = strip(index)
+        if self.format in ("csr", "csc") and _array_beside_steps(index):
+            # SciPy (1.17) takes them for pairs, and reads memory behind the shorter one.
+            rows, columns = index
+            return lift(self[rows, :])[:, columns]
         key = frozen(index)
         return transform(lambda M: M[index], [self], key and ("getitem", key))
 
