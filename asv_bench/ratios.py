@@ -3,7 +3,7 @@
     python ratios.py [--seconds 4] [--only TEXT]
 
 Prints a Markdown table. All operands are differentiated unless the row says otherwise. The
-structure stays the same from call to call, but for the row that says "first call".
+structure stays the same from call to call, but for rows that say "first call".
 """
 
 import argparse
@@ -14,7 +14,10 @@ from time import perf_counter
 import scipy.sparse as sps
 from benchmarks.common import (
     convection_diffusion,
+    first_value_and_gradients,
     forward,
+    interpolation_2d,
+    ours,
     poisson_1d,
     poisson_2d,
     shifted,
@@ -24,7 +27,7 @@ from benchmarks.common import (
 )
 from benchmarks.examples import JacobiWeights
 from benchmarks.sparse_assembly import StiffnessMatrix
-from benchmarks.sparse_matmul import matmul
+from benchmarks.sparse_matmul import galerkin, matmul
 
 
 def rows():
@@ -33,16 +36,23 @@ def rows():
     x, X = vector(A.shape[1]), vector(A.shape[1], 32)
     yield "A @ x, 2-D Poisson 1024²", matmul, lambda k: (A, x)
     yield "A @ X, 32 columns, 1024²", matmul, lambda k: (A, X)
+    mine = {"scipygrad.sparse": ours(A), "scipy.sparse": A}
+    yield "A @ x, A constant, 1024²", lambda lib, x: mine[lib.sp.__name__] @ x, lambda k: (x,)
 
     B = convection_diffusion(512)
     C = B.copy()
     C.data = vector(B.nnz)
     yield "A @ B, 512², same structure again", matmul, lambda k: (B, C)
     yield "A @ B, 512², first call", matmul, lambda k: (shifted(B, k), C)
+    yield "A @ A, 512²", lambda lib, A: A @ A, lambda k: (B,)
+    P = interpolation_2d(512)
+    yield "P.T @ A @ P, 512²", galerkin, lambda k: (B, P)
+    yield "P.T @ A @ P, 512², first call", galerkin, lambda k: (shifted(B, k), P)
     U = B.T.tocsr()[::-1]
     yield "A + B, 512², other structure", lambda lib, A, B: A + B, lambda k: (B, U)
     yield "A + B, 512², same structure", lambda lib, A, B: A + B, lambda k: (B, C)
     yield "A.multiply(B), 512²", lambda lib, A, B: A.multiply(B), lambda k: (B, C)
+    yield "A.maximum(B), 512²", lambda lib, A, B: A.maximum(B), lambda k: (B, C)
 
     quarter, half = B.shape[0] // 4, B.shape[0] // 2
     yield "A[i:k], 512²", lambda lib, A: A[quarter:half], lambda k: (B,)
@@ -51,6 +61,7 @@ def rows():
     T = poisson_1d(512)
     yield "kron, 512 ⊗ 512", lambda lib, A, B: lib.sp.kron(A, B, format="csr"), lambda k: (T, T)
     yield "hstack, 512²", lambda lib, A, B: lib.sp.hstack([A, B], format="csr"), lambda k: (B, C)
+    yield "vstack, 512²", lambda lib, A, B: lib.sp.vstack([A, B], format="csr"), lambda k: (B, C)
     d = vector(512**2)
     yield "diags, 3 × 512²", _diags, lambda k: (d,)
 
@@ -62,6 +73,13 @@ def rows():
     )
     L = sps.tril(B, format="csr")
     yield "spsolve_triangular, 512²", _triangular, lambda k: (L, b)
+    for n in (32768, 262144):
+        T = sps.tril(poisson_1d(n), format="csr")
+        yield (
+            f"spsolve_triangular, tridiagonal, {n}",
+            _triangular,
+            lambda k, T=T, n=n: (T, b[:n]),
+        )
 
     for way in StiffnessMatrix.WAYS:
         assemble, operands = StiffnessMatrix().problem(way, "large")
@@ -96,7 +114,8 @@ def measure(function, operands, fresh, budget):
     for k in count(1):
         if k == 1 or fresh:
             given = operands(k)
-            calls = [make(function, given) for make in (forward, value, value_and_gradients)]
+            gradients = first_value_and_gradients if fresh else value_and_gradients
+            calls = [make(function, given) for make in (forward, value, gradients)]
         turn = [seconds(call) for call in calls]
         if k == 1:
             end = perf_counter() + budget

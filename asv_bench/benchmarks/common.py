@@ -63,6 +63,12 @@ def problem(name, n):
 PROBLEMS = ["poisson_1d", "poisson_2d", "convection_diffusion", "random"]
 
 
+def interpolation_2d(n):
+    """Bilinear interpolation to an n × n grid from the grid of every other point."""
+    T = sps.diags_array([0.5, 1.0, 0.5], offsets=[-1, 0, 1], shape=(n, n)).tocsc()[:, 1::2]
+    return sps.kron(T, T, format="csr")
+
+
 def shifted(A, k):
     """`A` with its rows turned round by k: another structure, of the same kind and cost."""
     return sps.vstack([A[k:], A[:k]], format=A.format)
@@ -94,12 +100,29 @@ def value(function, operands):
 def value_and_gradients(function, operands):
     """The value of ``function(OURS, *operands)`` and its VJP for all operands."""
     operands = tuple(map(ours, operands))
-    traced = make_vjp(lambda *x: function(OURS, *x), tuple(range(len(operands))))
-    g = vspace(function(OURS, *operands)).ones()
+    argnums = tuple(range(len(operands))) if len(operands) > 1 else 0
+    traced = make_vjp(lambda *x: function(OURS, *x), argnums)
+    g = vspace(traced(*operands)[1]).ones()
 
     def run():
         vjp, ans = traced(*operands)
         return ans, vjp(g)
+
+    return run
+
+
+def first_value_and_gradients(function, operands):
+    """The same where nothing is known of the operands' structure before the call.
+
+    The cotangent is the value.
+    """
+    operands = tuple(map(ours, operands))
+    argnums = tuple(range(len(operands))) if len(operands) > 1 else 0
+    traced = make_vjp(lambda *x: function(OURS, *x), argnums)
+
+    def run():
+        vjp, ans = traced(*operands)
+        return ans, vjp(ans)
 
     return run
 

@@ -6,11 +6,12 @@ from .common import (
     PROBLEMS,
     SIZES,
     Benchmark,
+    first_value_and_gradients,
     forward,
+    interpolation_2d,
     problem,
     shifted,
     value,
-    value_and_gradients,
     value_and_tangent,
     vector,
 )
@@ -19,6 +20,11 @@ from .common import (
 def matmul(lib, A, B):
     """A @ B."""
     return A @ B
+
+
+def galerkin(lib, A, P):
+    """Pᵀ A P."""
+    return P.T @ A @ P
 
 
 class _Product(Benchmark):
@@ -68,6 +74,25 @@ class SparseSparse(_Product):
         return matmul, (A, B)
 
 
+class SparseSquared(_Product):
+    """A A."""
+
+    def problem(self, name, size):
+        """One operand, met twice."""
+        return lambda lib, A: A @ A, (problem(name, SIZES[size]),)
+
+
+class Galerkin(_Product):
+    """Pᵀ A P, P an interpolation in two dimensions."""
+
+    params = [["poisson_2d", "convection_diffusion"], list(SIZES)]
+
+    def problem(self, name, size):
+        """Both operands are differentiated."""
+        n = SIZES[size]
+        return galerkin, (problem(name, n), interpolation_2d(n))
+
+
 class SparseSparseFirst:
     """A B, a structure never seen before at each call."""
 
@@ -84,7 +109,7 @@ class SparseSparseFirst:
         operands = shifted(A, next(_shift)), A
         self.forward = forward(matmul, operands)
         self.value = value(matmul, operands)
-        self.vjp = value_and_gradients(matmul, operands)
+        self.vjp = first_value_and_gradients(matmul, operands)
         self.jvp = value_and_tangent(matmul, operands)
 
     def time_scipy(self, size):

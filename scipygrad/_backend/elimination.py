@@ -11,6 +11,135 @@ import numpy as np
 
 from .cpu import _kernel
 
+# ---- substitution with a triangle of A -------------------------------------------------------
+
+SINGULAR, OUTSIDE, OVERFLOW = 1, 2, 4
+
+
+def substitute(data, indptr, indices, b, *, lower: bool, unit: bool, by_rows: bool):
+    """x with T x = b, T a triangle of A (CSR by rows, CSC by columns), and what was met.
+
+    Entries outside the triangle are not used, with `unit` neither is the diagonal; duplicates are
+    summed. What was met: SINGULAR, a diagonal entry is zero, and x is worth nothing; else the sum
+    of OUTSIDE, there are nonzero entries outside the triangle, and OVERFLOW, some x is not finite.
+    """
+    x = np.array(b, np.result_type(data, b), order="C")
+    data = np.ascontiguousarray(data)
+    if x.ndim == 1 or x.shape[1] == 1:
+        kernel = _rows_vector if by_rows else _columns_vector
+        return x, kernel(x.reshape(-1), data, indptr, indices, lower, unit)
+    kernel = _rows_block if by_rows else _columns_block
+    return x, kernel(x, data, indptr, indices, lower, unit)
+
+
+@_kernel
+def _rows_vector(x, data, indptr, indices, lower, unit):
+    n = x.size
+    outside, remainder = False, x.dtype.type(0)
+    for step in range(n):
+        i = step if lower else n - 1 - step
+        s, diagonal = x[i], data.dtype.type(0)
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            if j == i:
+                diagonal += data[k]
+            elif (j < i) == lower:
+                s -= data[k] * x[j]
+            elif data[k] != 0:
+                outside = True
+        if not unit:
+            if diagonal == 0:
+                return SINGULAR
+            s *= 1 / diagonal  # the quotient does not wait for s
+        x[i] = s
+        remainder += s - s  # nan if s is not finite
+    return OUTSIDE * outside + OVERFLOW * (remainder != 0)
+
+
+@_kernel
+def _columns_vector(x, data, indptr, indices, lower, unit):
+    n = x.size
+    outside, remainder = False, x.dtype.type(0)
+    for step in range(n):
+        j = step if lower else n - 1 - step
+        s, begin, end = x[j], indptr[j], indptr[j + 1]
+        if not unit:
+            diagonal = data.dtype.type(0)
+            for k in range(begin, end):
+                if indices[k] == j:
+                    diagonal += data[k]
+            if diagonal == 0:
+                return SINGULAR
+            s *= 1 / diagonal
+            x[j] = s
+        for k in range(begin, end):
+            i = indices[k]
+            if i != j:
+                if (i > j) == lower:
+                    x[i] -= data[k] * s
+                elif data[k] != 0:
+                    outside = True
+        remainder += s - s
+    return OUTSIDE * outside + OVERFLOW * (remainder != 0)
+
+
+@_kernel
+def _rows_block(x, data, indptr, indices, lower, unit):
+    n, columns = x.shape
+    outside, remainder = False, x.dtype.type(0)
+    for step in range(n):
+        i = step if lower else n - 1 - step
+        diagonal = data.dtype.type(0)
+        for k in range(indptr[i], indptr[i + 1]):
+            j, v = indices[k], data[k]
+            if j == i:
+                diagonal += v
+            elif (j < i) == lower:
+                for c in range(columns):
+                    x[i, c] -= v * x[j, c]
+            elif v != 0:
+                outside = True
+        if not unit:
+            if diagonal == 0:
+                return SINGULAR
+            factor = 1 / diagonal
+            for c in range(columns):
+                x[i, c] *= factor
+        for c in range(columns):
+            remainder += x[i, c] - x[i, c]
+    return OUTSIDE * outside + OVERFLOW * (remainder != 0)
+
+
+@_kernel
+def _columns_block(x, data, indptr, indices, lower, unit):
+    n, columns = x.shape
+    outside, remainder = False, x.dtype.type(0)
+    for step in range(n):
+        j = step if lower else n - 1 - step
+        begin, end = indptr[j], indptr[j + 1]
+        if not unit:
+            diagonal = data.dtype.type(0)
+            for k in range(begin, end):
+                if indices[k] == j:
+                    diagonal += data[k]
+            if diagonal == 0:
+                return SINGULAR
+            factor = 1 / diagonal
+            for c in range(columns):
+                x[j, c] *= factor
+        for k in range(begin, end):
+            i, v = indices[k], data[k]
+            if i != j:
+                if (i > j) == lower:
+                    for c in range(columns):
+                        x[i, c] -= v * x[j, c]
+                elif v != 0:
+                    outside = True
+        for c in range(columns):
+            remainder += x[j, c] - x[j, c]
+    return OUTSIDE * outside + OVERFLOW * (remainder != 0)
+
+
 # ---- entries of the inverse ------------------------------------------------------------------
 
 

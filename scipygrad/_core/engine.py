@@ -11,7 +11,8 @@ Nothing here knows a particular operation. Four things are done:
    matrix (`find_top_boxed_args`); autograd's own rule would see a sparse value as an array.
 4. ArrayBox lets a sparse operand answer (`_guard_arraybox`).
 
-`elements` and `collect`, besides, let ArrayBox read numbers without making a node for each.
+`elements` and `collect`, besides, let ArrayBox read numbers without making a node for each;
+`slices` and `containers` spare passes over memory.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ read-only views of its arrays; they are recognised by identity, without a compar
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -101,7 +103,7 @@ class Pattern:
         with _lock:
             candidates = tuple(_by_sample.get(key, ()))
         for p in candidates:
-            if all(map(np.array_equal, p.arrays, arrays)):
+            if all(map(_same, p.arrays, arrays)):
                 _remember(key, p)
                 return p
         if not own and A.format not in ("lil", "dok"):
@@ -226,8 +228,10 @@ class Pattern:
         """Whether some position is stored more than once."""
         if self.format in ("lil", "dok", "dia"):
             return False
-        if self.format in ("csr", "csc") and self.view(self.tags).has_canonical_format:
-            return False
+        if self.format in ("csr", "csc"):
+            nothing = np.broadcast_to(np.False_, self.entries_shape)
+            if self.view(nothing).has_canonical_format:
+                return False
         return len(np.unique(self.flat)) < len(self.flat)
 
     @cached_property
@@ -262,25 +266,48 @@ class Pattern:
 _lock = threading.Lock()
 _by_view: WeakValueDictionary[int, Pattern] = WeakValueDictionary()
 _by_sample: OrderedDict[Hashable, list[Pattern]] = OrderedDict()
+_held = 0  # bytes of the index arrays in `_by_sample`
+
+_memcmp = (ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)).memcmp
+_memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+_FEW_BYTES = 2**14  # are compared faster as strings
 
 
 def _sample(a: np.ndarray) -> Hashable:
     return a.dtype.char, a.shape, a[:: max(1, a.size // 8)].tobytes()
 
 
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether all elements are equal: no temporary arrays, and done at the first difference."""
+    if a is b:
+        return True
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    if a.nbytes <= _FEW_BYTES:
+        return a.tobytes() == b.tobytes()
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        return _memcmp(a.ctypes.data, b.ctypes.data, a.nbytes) == 0
+    return np.array_equal(a, b)
+
+
 def _writable(a: np.ndarray) -> np.ndarray:
     return a if a.flags.writeable and a.flags.c_contiguous else a.copy()
 
 
+def _bytes(p: Pattern) -> int:
+    return sum(a.nbytes for a in p.arrays)
+
+
 def _remember(key: Hashable, p: Pattern) -> None:
+    global _held
     with _lock:
         known = _by_sample.setdefault(key, [])
         if p not in known:
             known.append(p)
+            _held += _bytes(p)
         _by_sample.move_to_end(key)
-        held = sum(a.nbytes for ps in _by_sample.values() for q in ps for a in q.arrays)
         while len(_by_sample) > 1 and (
-            len(_by_sample) > REMEMBERED_PATTERNS or held > REMEMBERED_BYTES
+            len(_by_sample) > REMEMBERED_PATTERNS or _held > REMEMBERED_BYTES
         ):
             _, old = _by_sample.popitem(last=False)
-            held -= sum(a.nbytes for q in old for a in q.arrays)
+            _held -= sum(map(_bytes, old))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -33,33 +34,93 @@ class Gather:
     """A map ``out[k] = x[index[k]]``; index -1 gives 0."""
 
     def __init__(self, index: np.ndarray, in_shape: tuple[int, ...], out_shape: tuple[int, ...]):
-        self.index = np.ascontiguousarray(index, dtype=np.intp).reshape(-1)
         self.in_shape, self.out_shape = in_shape, out_shape
-        self.size = int(np.prod(in_shape, dtype=np.intp))
+        self.size = math.prod(in_shape)
+        index = np.ascontiguousarray(index, dtype=self._integers).reshape(-1)
+        self.slice = _as_slice(index)
+        self.identity = index.size == self.size and self.slice == slice(0, self.size, 1)
+        if self.slice is None:
+            self.index = index  # else made when asked for
+        self._scatters = 0
+
+    @property
+    def _integers(self) -> type:
+        return np.int32 if self.size < 2**31 else np.int64
+
+    @cached_property
+    def index(self) -> np.ndarray:
+        """Where each entry of the result comes from."""
+        return np.ascontiguousarray(np.arange(self.size, dtype=self._integers)[self.slice])
+
+    def scatter(self, x: np.ndarray) -> np.ndarray:
+        """``out[index[k]] += x[k]`` of a vector."""
+        if self.slice is not None:
+            out = np.zeros(self.size, x.dtype)
+            out[self.slice] = x
+            return out
+        self._scatters += 1
+        if self._scatters > 1 and self.inverse is not None:  # a map that is used again
+            return take(x, self.inverse)
+        return backend(x).scatter_add(x, self.index, self.size)
+
+    @cached_property
+    def inverse(self) -> np.ndarray | None:
+        """Which k goes to each place, -1 for none; None if several go to one, or to few any."""
         n = self.index.size
-        self.identity = n == self.size and bool((self.index == np.arange(n)).all())
-        self.padding = np.flatnonzero(self.index < 0)
+        if 2 * n < self.size or n >= 2**31:
+            return None
+        kept = np.flatnonzero(self.index >= 0).astype(np.int32)
+        inverse = np.full(self.size, -1, np.int32)
+        inverse[self.index[kept]] = kept
+        return inverse if np.array_equal(inverse[self.index[kept]], kept) else None
+
+
+def _as_slice(index: np.ndarray) -> slice | None:
+    """The slice that selects the same as an index of places, if there is one."""
+    if not index.size or index[0] < 0:
+        return None
+    first, step = int(index[0]), int(index[1]) - int(index[0]) if index.size > 1 else 1
+    last = first + step * (index.size - 1)
+    if step == 0 or last < 0 or int(index[-1]) != last or not (np.diff(index) == step).all():
+        return None
+    end = last + (1 if step > 0 else -1)
+    return slice(first, end if end >= 0 else None, step)
+
+
+def take(x: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """``x[index]`` of a vector, zero where the index is negative."""
+    if x.dtype.char in "fdFD" and index.size:
+        from .._backend.entrywise import gather
+
+        return gather(x, index)
+    if not x.size:
+        return np.zeros(index.size, x.dtype)
+    out = x.take(index, mode="clip")
+    out[index < 0] = 0
+    return out
+
+
+def _in_shape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`x.reshape`, but `x` itself if that is all: an array of its own, not a view of one."""
+    return x if x.shape == shape else x.reshape(shape)
 
 
 @primitive(wrt=("x",))
 def gather(x, plan):
     """``x[plan.index]`` of the flattened `x`, zero where the index is -1."""
     if plan.identity:
-        return x.reshape(plan.out_shape)
-    if plan.size == 0:
-        return np.zeros(plan.out_shape, x.dtype)
-    out = x.reshape(-1).take(plan.index)
-    out[plan.padding] = 0
-    return out.reshape(plan.out_shape)
+        return _in_shape(x, plan.out_shape)
+    x = _in_shape(x, (plan.size,))
+    out = take(x, plan.index) if plan.slice is None else x[plan.slice].copy()
+    return _in_shape(out, plan.out_shape)
 
 
 @primitive(wrt=("x",))
 def scatter(x, plan):
     """The transpose of `gather`: ``out[plan.index[k]] += x[k]``. All reductions come here."""
     if plan.identity:
-        return x.reshape(plan.in_shape)
-    out = backend(x).scatter_add(x.reshape(-1), plan.index, plan.size)
-    return out.reshape(plan.in_shape)
+        return _in_shape(x, plan.in_shape)
+    return _in_shape(plan.scatter(x.reshape(-1)), plan.in_shape)
 
 
 @gather.vjp("x")
@@ -103,9 +164,58 @@ def split(x: Any, shapes: Sequence[tuple[int, ...]], wanted: Sequence[int]) -> l
 
 @pool.joint_jvp
 def _(positions, tangents, ans, *parts):
+    return pool(*_with_zeros(positions, tangents, parts))
+
+
+def _with_zeros(positions: Sequence[int], tangents: Sequence[Any], parts: Sequence[Any]) -> list:
+    """Tangents of all parts, zero for those that have none."""
     given = dict(zip(positions, tangents))
-    zeros = (np.zeros(anp.shape(p), anp.result_type(p)) for p in parts)
-    return pool(*(given.get(i, zero) for i, zero in enumerate(zeros)))
+    return [
+        given[i] if i in given else np.zeros(anp.shape(p), anp.result_type(p))
+        for i, p in enumerate(parts)
+    ]
+
+
+class Places(NamedTuple):
+    """Where several parts, each at places in regular steps, go in a result."""
+
+    maps: list[Gather]  # result -> part
+    shape: tuple[int, ...]
+    full: bool  # no place of the result is left out
+
+    @staticmethod
+    def of(plan: Gather, shapes: Sequence[tuple[int, ...]]) -> Places | None:
+        """Those of a map from the pool of the parts, if all steps are regular."""
+        inverse = plan.inverse
+        if inverse is None:
+            return None
+        ends = list(accumulate(map(math.prod, shapes)))
+        parts = np.split(inverse, ends[:-1])
+        if any(part.size and _as_slice(part) is None for part in parts):
+            return None
+        maps = [Gather(part, plan.out_shape, shape) for part, shape in zip(parts, shapes)]
+        return Places(maps, plan.out_shape, plan.size == plan.index.size)
+
+
+@primitive(wrt=("parts",))
+def place(places, *parts):
+    """Each part at its places, zero elsewhere."""
+    dtype = np.result_type(*parts)
+    out = (np.empty if places.full else np.zeros)(math.prod(places.shape), dtype)
+    for part, plan in zip(parts, places.maps):
+        if plan.slice is not None:
+            out[plan.slice] = np.ravel(part)
+    return _in_shape(out, places.shape)
+
+
+@place.joint_vjp
+def _(positions, g, ans, places, *parts):
+    return [gather(g, places.maps[i - 1]) for i in positions]  # 0 is `places`
+
+
+@place.joint_jvp
+def _(positions, tangents, ans, places, *parts):
+    return place(places, *_with_zeros([i - 1 for i in positions], tangents, parts))
 
 
 # ---- transformations -------------------------------------------------------------------------
@@ -114,9 +224,10 @@ def _(positions, tangents, ans, *parts):
 class _Structure(NamedTuple):
     """A result of tags: the gather map and what the entries are put into."""
 
-    map: Gather
+    map: Gather | None  # None if there are places
     pattern: Pattern | None  # of a sparse result
     cls: type  # a sparse class, np.ndarray, or np.matrix
+    places: Places | None = None  # of several operands, if these are regular
 
 
 def _operand_key(x: Any) -> Hashable:
@@ -179,8 +290,12 @@ def transform(
         for x in operands:
             tagged.append(_tagged(x, first))
             first += _size(x)
-        shape = _data(operands[0]).shape if len(operands) == 1 else (first,)
-        return _read(operation(*tagged), shape)
+        if len(operands) == 1:
+            return _read(operation(*tagged), _data(operands[0]).shape)
+        structure = _read(operation(*tagged), (first,))
+        shapes = [anp.shape(_data(x)) for x in operands]
+        places = Places.of(structure.map, shapes)
+        return structure if places is None else structure._replace(map=None, places=places)
 
     if key is None:
         structure = build()
@@ -188,12 +303,13 @@ def transform(
         whole_key = (key, *map(_operand_key, operands))
         structure = _plans(operands).plan(whole_key, build)
     if len(operands) == 1:
-        data = _data(operands[0])
-    else:
-        parts = [_data(x) for x in operands]
-        dtype = np.result_type(*map(anp.result_type, parts))
-        data = pool(*(p if anp.result_type(p) == dtype else cast(p, dtype) for p in parts))
-    return finish(gather(data, structure.map), structure)
+        return finish(gather(_data(operands[0]), structure.map), structure)
+    parts = [_data(x) for x in operands]
+    dtype = np.result_type(*map(anp.result_type, parts))
+    parts = [p if anp.result_type(p) == dtype else cast(p, dtype) for p in parts]
+    if structure.places is not None:
+        return finish(place(structure.places, *parts), structure)
+    return finish(gather(pool(*parts), structure.map), structure)
 
 
 def paired(operation: Callable, A: Any, B: Any, key: Hashable) -> Any:

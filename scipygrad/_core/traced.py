@@ -13,13 +13,17 @@ under assembly is, besides, a SciPy matrix of tags and the values that the tags 
 
 from __future__ import annotations
 
+import sys
+from functools import cached_property
 from typing import Any
+from weakref import WeakValueDictionary
 
 import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 from autograd.extend import Box
 
+from . import containers, slices
 from .capture import capture
 from .engine import VSpace, box_types, cast, getval, isbox, primitive
 from .layout import SPARSE_TYPES, TRACED_TYPES, SparseLayout
@@ -52,10 +56,9 @@ class TracedBase(SparseLayout):
                 d["_pattern"] = Pattern.of(d["_constant"])
             elif "_constant" in d:
                 d["_data"] = capture(entries(d["_constant"]))
-            elif name == "_pattern":
+            else:  # both at once: the value may be changed in between
                 d["_pattern"] = Pattern.of(plain(d["_value"]))
-            else:
-                d["_data"] = entries_primitive(self, self._pattern)
+                d["_data"] = entries_primitive(self, d["_pattern"])
             return d[name]
         return self._other_attribute(name)
 
@@ -179,8 +182,8 @@ def class_of_ours(cls: type) -> type:
 
 @primitive(wrt=("A",))
 def entries_primitive(A, pattern):
-    """The stored entries of a sparse matrix, whose pattern is given."""
-    return entries(A)
+    """The stored entries of a sparse matrix, whose pattern is given; read-only while in use."""
+    return capture(entries(A))
 
 
 @primitive(wrt=("data",))
@@ -193,7 +196,10 @@ def fill(data, pattern, cls):
 def _(g, ans, A, pattern):
     cls = A._class if isinstance(A, TracedBase) else type(A)
     dtype = A.dtype
-    return fill(g if anp.result_type(g) == dtype else cast(g, dtype), pattern, cls)
+    B = fill(g if anp.result_type(g) == dtype else cast(g, dtype), pattern, cls)
+    if not isinstance(B, TracedBase):
+        _cotangents[id(B)] = B
+    return B
 
 
 @entries_primitive.jvp("A")
@@ -218,6 +224,27 @@ def entries_any(A: Any) -> Any:
 
 # ---- vector space ----------------------------------------------------------------------------
 
+_cotangents: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""What the rule of `entries_primitive` made: nobody else's, until autograd hands it out."""
+
+
+def _taken_from(y: Any, dtype: np.dtype) -> np.ndarray:
+    """The entries of the cotangent `y`, as an array that is not used elsewhere."""
+    data = entries(y)
+    if _cotangents.pop(id(y), None) is y and data.dtype == dtype and data.flags.owndata:
+        if sys.getrefcount(data) <= _REFERENCES_IF_NOBODY_ELSES:
+            return data
+    return np.array(data, dtype)
+
+
+def _references_if_nobody_elses() -> int:
+    holder = {"data": np.zeros(1)}
+    data = holder["data"]
+    return sys.getrefcount(data)
+
+
+_REFERENCES_IF_NOBODY_ELSES = _references_if_nobody_elses()
+
 
 class SparseVSpace(VSpace):
     """Entries over a pattern, as autograd's vector space.
@@ -229,10 +256,15 @@ class SparseVSpace(VSpace):
     shape = ()
 
     def __init__(self, value: Any) -> None:
-        self.pattern = Pattern.of(value)
+        self._value = value
         self.dtype = value.dtype
         self.cls = type(value)
         self.iscomplex = value.dtype.kind == "c"
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """The pattern of the value, found when first needed: not every space needs it."""
+        return Pattern.of(self._value)
 
     @property
     def size(self) -> int:
@@ -244,7 +276,9 @@ class SparseVSpace(VSpace):
 
     def zeros(self) -> Any:
         """The origin."""
-        return self._with(np.zeros(self.pattern.entries_shape, self.dtype))
+        A = self._with(np.zeros(self.pattern.entries_shape, self.dtype))
+        A._has_only_zeros = True
+        return A
 
     def ones(self) -> Any:
         """All entries one (1 + 1j in a complex space, as autograd has it)."""
@@ -269,8 +303,13 @@ class SparseVSpace(VSpace):
     def _mut_add(self, x: Any, y: Any) -> Any:
         if x.format in ("lil", "dok"):
             return self._add(x, y)
-        data = x.data
-        data += entries(y)  # autograd made x itself: zeros, or an earlier sum
+        # autograd made x itself: zeros, or an earlier sum
+        if x.__dict__.pop("_has_only_zeros", False):
+            # The structure is that of y, met when the value was: it may have changed since.
+            x = Pattern.of(y).matrix(_taken_from(y, self.dtype), self.cls)
+        else:
+            data = x.data
+            data += entries(y)
         return x
 
     def _scalar_mul(self, x: Any, a: Any) -> Any:
@@ -294,6 +333,8 @@ class SparseVSpace(VSpace):
     __hash__ = None  # type: ignore[assignment]
 
 
+containers.install()
+slices.install()
 for _format in FORMATS:
     for _family in ("array", "matrix"):
         register_class(getattr(sps, f"{_format}_{_family}"))

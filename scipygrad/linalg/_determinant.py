@@ -285,8 +285,8 @@ def slogdet(A: Any) -> SlogdetResult:
     Returns
     -------
     sign : number
-        det A / abs(det A): 1 or -1 for a real matrix, on the unit circle for a complex one (and then
-        differentiable too); 0 if A is singular.
+        det A / abs(det A): 1 or -1 for a real matrix, on the unit circle for a complex one (and
+        then differentiable too); 0 if A is singular.
     logabsdet : float
         log abs(det A); -inf if A is singular.
 

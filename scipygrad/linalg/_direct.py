@@ -23,6 +23,7 @@ from .._core.traced import TracedBase, entries_to_keep, lift
 from ..sparse._convert import to_dense
 from ._factor import (
     LU,
+    SMALL,
     Factorised,
     as_csc_array,
     as_dtype,
@@ -72,7 +73,7 @@ def _sparser(A: Any, b: Any) -> np.ndarray | None:
     if not (sps.issparse(A) and A.format in ("csr", "csc") and A.dtype.char in "fdFD"):
         return None
     n, m = A.shape
-    if n != m or sps.issparse(b) or not A.has_canonical_format:
+    if n < SMALL or n != m or sps.issparse(b) or not A.has_canonical_format:
         return None
     b = np.asarray(b)
     if b.dtype.kind not in "biufc" or b.ndim not in (1, 2) or b.shape[0] != n:

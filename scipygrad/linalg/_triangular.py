@@ -10,12 +10,11 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
-from .._backend import backend
-from .._core.engine import is_sparse, strip
+from .._core.engine import is_sparse
 from .._core.mirror import traced
 from .._core.pattern import Pattern
-from .._core.traced import TracedBase, entries_to_keep, lift
-from ._factor import as_csc_array, as_dtype, canonical, dense, factor_dtype
+from .._core.traced import entries_to_keep, lift
+from ._factor import SMALL, as_csc_array, as_dtype, canonical, dense, factor_dtype
 from ._implicit import Solver, solve
 
 
@@ -26,35 +25,83 @@ class Substitution(Solver):
         self.pattern, self.lower, self.unit = pattern, lower, unit
 
     def solve(self, data: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
-        x = backend(data, b).solve_triangular(
-            data, *self.pattern.arrays, b.reshape(len(b), -1),
+        from .._backend.elimination import OUTSIDE, SINGULAR, substitute
+
+        indptr, indices = self.pattern.arrays
+        x, met = substitute(
+            data, indptr, indices, b,
             lower=self.lower != transposed, unit=self.unit,
             by_rows=(self.pattern.format == "csr") != transposed,
         )  # fmt: skip
-        return x.reshape(b.shape)
+        if met == SINGULAR:
+            raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
+        if met & OUTSIDE:
+            here, take = ("above", "tril") if self.lower else ("below", "triu")
+            raise np.linalg.LinAlgError(
+                f"spsolve_triangular: A has entries {here} the diagonal, with lower={self.lower}. "
+                f"SciPy's result would be that of no triangle of A. Take one: {take}(A)."
+            )
+        return x
 
     def on_entries(self, entries: Any) -> Any:
         used = self.pattern.plan(("triangle", self.lower, self.unit), self._used)
         return entries if used is None else anp.where(used, entries, np.zeros(1, entries.dtype))
 
-    def outside(self) -> np.ndarray:
-        """Which entries are outside the triangle."""
-        i, j = self.pattern.coords
-        return i < j if self.lower else i > j
-
     def _used(self) -> np.ndarray | None:
         """Which entries are read; None for all."""
-        used = ~self.outside()
+        i, j = self.pattern.coords
+        used = i >= j if self.lower else i <= j
         if self.unit:
-            i, j = self.pattern.coords
             used &= i != j
         return None if used.all() else used
+
+
+def _scipys_or_faster(A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False):
+    """SciPy's `spsolve_triangular`, by our substitution where all is in order.
+
+    Values are SciPy's to rounding; warnings and errors come from SciPy's function itself.
+    """
+    x = _substituted(A, b, bool(lower), bool(unit_diagonal))
+    if x is None:
+        return spla.spsolve_triangular(A, b, lower, overwrite_A, overwrite_b, unit_diagonal)
+    return x
+
+
+def _substituted(A: Any, b: Any, lower: bool, unit: bool) -> np.ndarray | None:
+    """A⁻¹ b of a triangular matrix, if nothing is out of order."""
+    if not (sps.issparse(A) and A.format in ("csr", "csc") and A.dtype.char in "fdFD"):
+        return None
+    if len(A.shape) != 2 or A.shape[0] != A.shape[1] or A.shape[0] < SMALL:
+        return None
+    b = np.asanyarray(b)
+    if type(b) is not np.ndarray or b.dtype.kind not in "biufc" or b.ndim not in (1, 2):
+        return None
+    dtype = np.promote_types(A.dtype, b.dtype)
+    if b.shape[0] != A.shape[0] or 0 in b.shape or factor_dtype(A.dtype, b.dtype) != A.dtype:
+        return None
+    from .._backend.elimination import substitute
+
+    # Read-only arrays would have kernels of their own.
+    data, indptr, indices = (
+        a if a.flags.writeable else a.copy() for a in (A.data, A.indptr, A.indices)
+    )
+    x, met = substitute(
+        data,
+        indptr,
+        indices,
+        b.astype(dtype, copy=False),
+        lower=lower,
+        unit=unit,
+        by_rows=A.format == "csr",
+    )
+    return None if met else np.asfortranarray(x)  # as SciPy's is
 
 
 @traced(
     spla.spsolve_triangular,
     wrt=("A", "b"),
     note="a triangular A; with unit_diagonal its diagonal is not read",
+    untraced=_scipys_or_faster,
 )
 def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False):
     if not is_sparse(A) or A.format not in ("csc", "csr"):
@@ -74,18 +121,6 @@ def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, u
         )
     solver = Substitution(A._pattern, bool(lower), bool(unit_diagonal))
     data = entries_to_keep(A)
-    _check(A, strip(data), solver)
     divided = np.float32 if unit_diagonal or given.kind in "fc" else np.float64  # by the diagonal
     dtype = np.result_type(A.dtype, anp.result_type(b), divided)
     return solve(as_dtype(data, factor_dtype(A.dtype, dtype)), as_dtype(b, dtype), solver)
-
-
-def _check(A: TracedBase, data: np.ndarray, solver: Substitution) -> None:
-    if not solver.unit and not A._pattern.view(data).diagonal().all():
-        raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
-    if data[solver.outside()].any():
-        here, take = ("above", "tril") if solver.lower else ("below", "triu")
-        raise np.linalg.LinAlgError(
-            f"spsolve_triangular: A has entries {here} the diagonal, with lower={solver.lower}. "
-            f"SciPy's result would be that of no triangle of A. Take one: {take}(A)."
-        )

@@ -21,6 +21,7 @@ from .._core.layout import TRACED_TYPES, SparseLayout
 from .._core.mirror import OURS, own
 from .._core.table import enter
 from .._core.traced import become_traced, lift, register_class
+from ._shortcuts import Compressed, Coordinates
 
 _THEIRS: dict[type, type] = {}
 """SciPy's class for each of ours; not for classes that a user derives from ours."""
@@ -47,7 +48,7 @@ class Meta(ABCMeta):
 
             return construct(cls, *args, **kwargs)
         if cls in _WITH_SHORTCUTS:  # not subclasses of them, whose constructors may do more
-            if t is np.ndarray and type(arg1) is tuple and len(arg1) == 3:
+            if t is np.ndarray and type(arg1) is tuple and len(arg1) == cls._parts:
                 new = cls._from_arrays(*args, **kwargs)
                 if new is not None:
                     return new
@@ -243,74 +244,6 @@ class _MatrixContainers(SparseLayout):
     _lil_container = property(lambda self: lil_matrix)
 
 
-class _Compressed(SparseLayout):
-    """Shortcuts past SciPy's constructor for arguments that it would take over as they are.
-
-    SciPy makes a matrix in nearly every operation; this more than makes up for what tracing adds.
-    Whatever is not plainly in order is left to SciPy.
-    """
-
-    @classmethod
-    def _from_arrays(cls, arg1, shape=None, dtype=None, copy=False, maxprint=None, **unknown):
-        """``cls((data, indices, indptr), ...)``, or None."""
-        if copy or maxprint is not None or unknown:
-            return None
-        data, indices, indptr = arg1
-        if not (
-            type(indices) is type(indptr) is np.ndarray
-            and indices.dtype == indptr.dtype == np.int32
-            and data.ndim == indices.ndim == indptr.ndim == 1
-            and data.dtype.kind in "fciub"
-            and (dtype is None or dtype == data.dtype)
-            and indices.size == data.size
-            and indptr.size > 0
-        ):
-            return None
-        n = int(indptr[-1])
-        if shape is None and n:
-            shape = indptr.size - 1, int(indices.max()) + 1
-            shape = shape if cls._format == "csr" else shape[::-1]
-        if type(shape) is not tuple or len(shape) != 2:
-            return None
-        M, N = shape if cls._format == "csr" else shape[::-1]
-        if not (
-            type(M) is type(N) is int
-            and 0 <= N < 2**31
-            and indptr.size == M + 1
-            and indptr[0] == 0
-            and 0 <= n <= indices.size
-        ):
-            return None
-        new = object.__new__(cls)
-        new.__dict__.update(
-            _shape=shape, maxprint=_MAXPRINT, indices=_pruned(indices, n), indptr=indptr,
-            data=_pruned(data, n),
-        )  # fmt: skip
-        return new
-
-    def _with_data(self, data, copy=True):
-        indices, indptr = self.indices, self.indptr
-        if copy:
-            indices, indptr = indices.copy(), indptr.copy()
-        return type(self)((data, indices, indptr), shape=self._shape, dtype=data.dtype)
-
-    def _shared(self):
-        """What the constructor makes of a matrix of the same class: another that shares arrays."""
-        arrays = (self.data, self.indices, self.indptr)
-        new = self._from_arrays(arrays, shape=self._shape)
-        return type.__call__(type(self), self) if new is None else new
-
-
-_MAXPRINT = sps.csr_array((1, 1)).maxprint
-
-
-def _pruned(a: np.ndarray, n: int) -> np.ndarray:
-    """The first n elements; a copy if that lets a much larger array go (as SciPy does)."""
-    if a.size != n:
-        a = a[:n]
-    return a.copy() if a.base is not None and a.size < getattr(a.base, "size", 0) // 2 else a
-
-
 def _sparse_class(cls: type) -> type:
     """Complete one of our classes: wrap the methods of SciPy's that the lists above name."""
     theirs = cls.__bases__[-1]
@@ -354,17 +287,17 @@ class bsr_array(_ArrayContainers, sps.bsr_array, metaclass=Meta):
 
 
 @_sparse_class
-class coo_array(_ArrayContainers, sps.coo_array, metaclass=Meta):
+class coo_array(_ArrayContainers, Coordinates, sps.coo_array, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class csc_array(_ArrayContainers, _Compressed, sps.csc_array, metaclass=Meta):
+class csc_array(_ArrayContainers, Compressed, sps.csc_array, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class csr_array(_ArrayContainers, _Compressed, sps.csr_array, metaclass=Meta):
+class csr_array(_ArrayContainers, Compressed, sps.csr_array, metaclass=Meta):
     pass
 
 
@@ -389,17 +322,17 @@ class bsr_matrix(_MatrixContainers, sps.bsr_matrix, metaclass=Meta):
 
 
 @_sparse_class
-class coo_matrix(_MatrixContainers, sps.coo_matrix, metaclass=Meta):
+class coo_matrix(_MatrixContainers, Coordinates, sps.coo_matrix, metaclass=Meta):
+    _DIMENSIONS = (2,)
+
+
+@_sparse_class
+class csc_matrix(_MatrixContainers, Compressed, sps.csc_matrix, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class csc_matrix(_MatrixContainers, _Compressed, sps.csc_matrix, metaclass=Meta):
-    pass
-
-
-@_sparse_class
-class csr_matrix(_MatrixContainers, _Compressed, sps.csr_matrix, metaclass=Meta):
+class csr_matrix(_MatrixContainers, Compressed, sps.csr_matrix, metaclass=Meta):
     pass
 
 
@@ -418,7 +351,7 @@ class lil_matrix(_MatrixContainers, sps.lil_matrix, metaclass=Meta):
     pass
 
 
-_WITH_SHORTCUTS = frozenset((csc_array, csc_matrix, csr_array, csr_matrix))
+_WITH_SHORTCUTS = frozenset((coo_array, coo_matrix, csc_array, csc_matrix, csr_array, csr_matrix))
 
 for _family in (sparray, spmatrix):
     _family.__module__, _family.__qualname__ = "scipygrad.sparse", _family.__name__

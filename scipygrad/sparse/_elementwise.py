@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import autograd.numpy as anp
 import numpy as np
 
-from .._core.engine import cast, is_sparse, isbox, strip
+from .._core.engine import cast, is_sparse, isbox, primitive, strip
 from .._core.mirror import own
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern, entries
-from .._core.tags import Gather, coalesced, gather, paired
+from .._core.tags import Gather, coalesced, gather, paired, scatter, take
 from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
 from ._convert import as_format, to_dense
 from ._matmul import _is_scalar, _matmul
@@ -40,6 +40,12 @@ class Union(NamedTuple):
 
 def union(A: TracedBase, B: TracedBase, sign: int = 1) -> Union:
     """A and B on the pattern that A + B (A - B) has in SciPy when nothing cancels."""
+    a, b, pattern, cls, left, right = _union(A, B, sign)
+    return Union(gather(a, left), gather(b, right), pattern, cls)
+
+
+def _union(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Pattern, type, Any, Any]:
+    """The entries of both, and the union with the maps of either's entries to it."""
     A, B = coalesced(A), coalesced(B)
     p, q = A._pattern, B._pattern
 
@@ -52,14 +58,49 @@ def union(A: TracedBase, B: TracedBase, sign: int = 1) -> Union:
         of_B = Gather(sign * tags.imag.astype(np.intp) - 1, q.entries_shape, tags.shape)
         return Pattern.of(C, own=True), class_of_ours(type(C)), of_A, of_B
 
-    pattern, cls, left, right = p.plan(("add", sign, A._class, q, B._class), build)
-    return Union(gather(entries_of(A), left), gather(entries_of(B), right), pattern, cls)
+    plan = p.plan(("add", sign, A._class, q, B._class), build)
+    return entries_of(A), entries_of(B), *plan
+
+
+@primitive(wrt=("a", "b"))
+def union_sum(a, b, left, right, sign):
+    """a ± b on the union of their patterns, in one pass."""
+    dtype = np.result_type(a, b)
+    a, b = (x.reshape(-1).astype(dtype, copy=False) for x in (a, b))
+    if dtype.char in "fdFD":
+        from .._backend.entrywise import gather_sum
+
+        out = gather_sum(a, b, left.index, right.index, sign)
+    else:
+        a, b = take(a, left.index), take(b, right.index)
+        out = a + b if sign > 0 else a - b
+    return out.reshape(left.out_shape)
+
+
+@union_sum.joint_vjp
+def _(names, g, ans, a, b, left, right, sign):
+    maps = {"a": lambda: scatter(g, left), "b": lambda: scatter(g if sign > 0 else -g, right)}
+    return [maps[name]() for name in names]
+
+
+@union_sum.joint_jvp
+def _(names, tangents, ans, a, b, left, right, sign):
+    dtype = anp.result_type(ans)
+    tangents = [t if anp.result_type(t) == dtype else cast(t, dtype) for t in tangents]
+    if len(names) == 2:
+        return union_sum(*tangents, left, right, sign)
+    if names[0] == "a":
+        return gather(tangents[0], left)
+    return gather(tangents[0] if sign > 0 else -tangents[0], right)
 
 
 def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
     """A + B or A - B."""
-    both = union(A, B, sign)
-    return both.filled(both.a + both.b if sign > 0 else both.a - both.b)
+    a, b, pattern, cls, left, right = _union(A, B, sign)
+    if left.identity and right.identity:
+        a, b = gather(a, left), gather(b, right)
+        return make(pattern, a + b if sign > 0 else a - b, cls)
+    return make(pattern, union_sum(a, b, left, right, sign), cls)
 
 
 def _add_dense(A: TracedBase, D: Any, sign_A: int, sign_D: int) -> Any:
@@ -179,7 +220,8 @@ def entrywise(A: TracedBase, f: Callable[[Any], Any], *, linear: bool = False) -
         A = as_format(A, "csr")
     if not linear:
         A = coalesced(A)
-    return make(A._pattern, f(entries_of(A)), A._class)
+    # Of our class: f may be one without derivative, of a traced matrix of SciPy's.
+    return make(A._pattern, f(entries_of(A)), class_of_ours(A._class))
 
 
 def matrix_power(A: TracedBase, power: Any) -> Any:

@@ -146,8 +146,8 @@ def _part(x: Any, y: Any, ans: Any) -> Any:
     is_x, is_y = x == ans, y == ans
     if np.logical_xor(is_x, is_y).all():
         return is_x
-    with np.errstate(invalid="ignore"):  # inf * 0; where ans is nan, so is the derivative
-        part = np.where(is_x, np.where(is_y, 0.5, 1), 0 * abs(ans))
+    # Where ans is nan, and so neither x nor y, the derivative is nan, too.
+    part = np.where(is_x, np.where(is_y, 0.5, 1), np.where(is_y, 0, np.nan))
     return part.astype(np.asarray(ans).real.dtype)
 
 
@@ -162,14 +162,19 @@ def _broadcast_back(g: Any, x: Any) -> Any:
     return g
 
 
-@larger.vjp("a")
-def _(g, ans, a, b, ufunc):
-    return _broadcast_back(g * _part(a, b, ans), a)
+@larger.joint_vjp
+def _(names, g, ans, a, b, ufunc):
+    if all(type(x) is np.ndarray and x.dtype == g.dtype and x.shape == g.shape
+           and x.flags.c_contiguous and x.dtype.char in "fd" for x in (g, ans, a, b)):  # fmt: skip
+        from .._backend.entrywise import share
 
-
-@larger.vjp("b")
-def _(g, ans, a, b, ufunc):
-    return _broadcast_back(g * _part(b, a, ans), b)
+        both = dict(zip("ab", share(g, a, b, ans)))
+        return [both[name] for name in names]
+    rules = {
+        "a": lambda: _broadcast_back(g * _part(a, b, ans), a),
+        "b": lambda: _broadcast_back(g * _part(b, a, ans), b),
+    }
+    return [rules[name]() for name in names]
 
 
 @larger.jvp("a")

@@ -8,6 +8,7 @@ No conjugates: autograd's convention for complex values is the transpose.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
@@ -50,17 +51,26 @@ def spmm(data, x, pattern):
     return (pattern.view(data) @ x).reshape(pattern.shape[:1] + x.shape[1:])
 
 
-@spmm.vjp("data")  # Ā = ȳ xᵀ on the stored entries
-def _(g, ans, data, x, pattern):
-    return sampled_outer(g, x, pattern)
+@spmm.joint_vjp  # Ā = ȳ xᵀ on the stored entries, x̄ = Aᵀ ȳ
+def _(names, g, ans, data, x, pattern):
+    if len(names) == 2 and not contains_traced((g, data, x)):
+        return backend(g, data, x).spmm_cotangents(g, data, x, pattern)  # in one sweep
+    rules = {
+        "data": lambda: sampled_outer(g, x, pattern),
+        "x": lambda: spmm(data, g, pattern.T),
+    }
+    return [rules[name]() for name in names]
 
 
-@spmm.vjp("x")  # x̄ = Aᵀ ȳ
-def _(g, ans, data, x, pattern):
-    return spmm(data, g, pattern.T)
-
-
-spmm.linear("data", "x")
+@spmm.joint_jvp  # ẏ = Ȧ x + A ẋ
+def _(names, tangents, ans, data, x, pattern):
+    given = dict(zip(names, tangents))
+    if len(names) == 1:
+        return spmm(given.get("data", data), given.get("x", x), pattern)
+    both = (given["data"], given["x"], data, x)
+    if pattern.format == "csr" and anp.ndim(x) == 1 and not contains_traced(both):
+        return backend(*both).spmv_tangent(*both, pattern)  # in one sweep
+    return spmm(given["data"], x, pattern) + spmm(data, given["x"], pattern)
 
 
 # ---- S = (G Xᵀ) on a pattern ------------------------------------------------------------------
@@ -69,17 +79,7 @@ spmm.linear("data", "x")
 @primitive(wrt=("G", "X"))
 def sampled_outer(G, X, pattern):
     """The entries of G Xᵀ on a pattern, for two vectors or two blocks of columns."""
-    if X.ndim == 2 and X.shape[1] == 1 and G.ndim == 2:
-        G, X = G[:, 0], X[:, 0]
-    if pattern.format == "coo":
-        i, j = pattern.arrays
-        return G[i] * X[j] if G.ndim == 1 else np.einsum("ik,ik->i", G[i], X[j])
-    if pattern.format == "csc":
-        G, X = X, G
-    stored = backend(G, X).sampled_outer(G, X, *pattern.arrays)
-    if pattern.inside is not None:  # arrays longer than indptr says
-        stored[pattern.inside.size :] = 0
-    return stored
+    return backend(G, X).sampled_outer(G, X, pattern)
 
 
 @sampled_outer.vjp("G")  # Ḡ = S̄ X
@@ -98,13 +98,18 @@ sampled_outer.linear("G", "X")
 # ---- C = A B ----------------------------------------------------------------------------------
 
 
-class Triples(NamedTuple):
-    """CSR index arrays of A, B and C = A B (C: the structural product)."""
+class Triples:
+    """CSR index arrays of A, B and C = A B (C: the structural product, or a part of it)."""
 
-    A: tuple[np.ndarray, np.ndarray]
-    B: tuple[np.ndarray, np.ndarray]
-    C: tuple[np.ndarray, np.ndarray]
-    columns: int
+    def __init__(self, A: tuple, B: tuple, C: tuple, columns: int) -> None:
+        self.A, self.B, self.C, self.columns = A, B, C, columns
+        self._known: dict[str, Any] = {}
+
+    def once(self, key: str, build: Callable[[], Any]) -> Any:
+        """`build()`, remembered under `key`."""
+        if key not in self._known:
+            self._known[key] = build()
+        return self._known[key]
 
 
 @primitive(wrt=("a", "b"))
@@ -192,6 +197,8 @@ def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
 
 def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
     """A B of two-dimensional sparse matrices."""
+    if (A.format, B.format) in (("csr", "csc"), ("csc", "csr")):
+        B = as_format(B, A.format)  # as SciPy does; here it is planned once
     key = ("matmul", A._class, B._pattern, B._class)
     plan = A._pattern.plan(key, lambda: _plan_product(A, B))
     a, b = as_format(A, plan.working), as_format(B, plan.working)
@@ -273,7 +280,7 @@ class Matmul:
 
     def dot(self, other: Any) -> Any:
         """The product; a scalar scales. With n-D operands over the axes that `numpy.dot` takes."""
-        if _is_scalar(other):
+        if _is_scalar(other) and not isinstance(other, np.ndarray):  # SciPy: no 0-d arrays
             return self * other
         other = lift(other) if is_sparse(other) else _as_dense(other)
         return dot_nd(self, other) if _is_nd(self, other) else self @ other

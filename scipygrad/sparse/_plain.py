@@ -46,6 +46,8 @@ def _with_sampler(theirs: Callable) -> Callable:
     """A function that draws entries: those of a sampler that returns traced ones, as numbers."""
 
     def draw(*args, **kwargs):
+        if not any(map(callable, (*args, *kwargs.values()))):
+            return theirs(*args, **kwargs)
         bound = inspect.signature(theirs).bind(*args, **kwargs)
         for name in ("data_rvs", "data_sampler"):
             sampler = bound.arguments.get(name)

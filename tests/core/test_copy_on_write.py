@@ -428,3 +428,40 @@ def test_traced_lil_is_added_to_in_place_as_scipys_is(change, factor):
     np.testing.assert_allclose(theirs.toarray(), factor * matrix().toarray())
     stored = A.toarray() != 0
     np.testing.assert_allclose(grad(f)(A).toarray()[stored], factor)
+
+
+def unsorted(module):
+    arrays = ([1.0, 2.0, 3.0, 4.0], [2, 0, 1, 0], [0, 2, 3, 4])
+    return module.csr_array(tuple(map(np.array, arrays)), shape=(3, 3))
+
+
+@pytest.mark.parametrize("argnum", [0, 1, (0, 1)])
+def test_argument_changed_in_place_while_it_is_differentiated(argnum):
+    """Its gradient has the structure, that of others the entries, which it had when it was used."""
+    A, D = unsorted(sp), unsorted(sp).toarray()
+    x, w = np.array([1.0, 10.0, 100.0]), np.array([1.0, 2.0, 3.0])
+
+    def f(B, x):
+        B.nnz  # noqa: B018 (structure and entries belong together, from the first look at either)
+        A.sort_indices()
+        y = B @ x
+        A[0, 0] = 100.0
+        return (y * w).sum()
+
+    expected = (np.outer(w, x) * (D != 0), D.T @ w)
+    gradients = grad(f, argnum)(A, x)
+    for k, g in zip((0, 1), gradients) if argnum == (0, 1) else [(argnum, gradients)]:
+        np.testing.assert_array_equal(g.toarray() if k == 0 else g, expected[k])
+
+
+def test_scipys_argument_cannot_be_changed_while_it_is_differentiated():
+    A = unsorted(sps)
+
+    def f(B):
+        y = B @ np.ones(3)
+        A.sort_indices()
+        return y.sum()
+
+    with pytest.raises(ValueError, match="read-only"):
+        grad(f)(A)
+    A.sort_indices()

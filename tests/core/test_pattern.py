@@ -65,6 +65,37 @@ def test_pattern_owns_its_arrays():
     assert onp.array_equal(p.arrays[1], before)
 
 
+@pytest.mark.parametrize("place", [0, 1, 4999, 10**5 - 2, 10**5 - 1])
+def test_one_index_of_many_is_enough(place):
+    """Large arrays are compared in another way than small ones."""
+    n = 10**5
+    A = sp.csr_array((onp.ones(n), onp.arange(n, dtype=onp.int32), onp.arange(n + 1)), (n, n + 1))
+    B = A.copy()
+    B.indices[place] += 1
+    p = Pattern.of(A)
+    assert p is Pattern.of(A.copy()) is not Pattern.of(B)
+    A.indices[place] += 1  # in place: the other structure
+    assert Pattern.of(A) is Pattern.of(B)
+
+
+def test_index_arrays_that_are_not_contiguous():
+    n = 10**5
+    wide = onp.zeros((n, 2), onp.int32)
+    wide[:, 0] = onp.arange(n)
+    A = sp.coo_array((onp.ones(n), (onp.arange(n, dtype=onp.int32),) * 2), (n, n))
+    B = A.copy()
+    B.coords = (B.coords[0], wide[:, 0])
+    assert Pattern.of(A) is Pattern.of(B)
+    wide[777, 0] = 1
+    assert Pattern.of(A) is not Pattern.of(B)
+
+
+@pytest.mark.parametrize("n", [5, 10**4])
+def test_same_bytes_in_another_order_are_other_indices(n):
+    a = onp.arange(n, dtype=onp.int32)
+    assert module._same(a, a.copy()) and not module._same(a, a.view(a.dtype.newbyteorder()))
+
+
 def test_freed_and_reallocated_arrays():
     for seed in range(30):
         A = matrix("csr", "array", "float64", (6, 6), seed)
@@ -98,6 +129,8 @@ def test_number_of_remembered_patterns_is_bounded():
     for n in range(3, module.REMEMBERED_PATTERNS + 20):
         Pattern.of(sp.eye_array(n, format="csr"))
     assert len(module._by_sample) <= module.REMEMBERED_PATTERNS
+    remembered = [p for patterns in module._by_sample.values() for p in patterns]
+    assert module._held == sum(a.nbytes for p in remembered for a in p.arrays)
 
 
 def test_nothing_is_kept_of_a_users_matrix():

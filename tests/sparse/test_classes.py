@@ -212,3 +212,56 @@ def test_unsorted_duplicates_are_tidied_in_a_copy(name):
     ours = frozen(getattr(sp, name)(arrays, shape=(3, 3), copy=True))
     theirs = getattr(sps, name)(arrays, shape=(3, 3), copy=True)
     compare(lambda: (ours.sum_duplicates(), ours)[1], lambda: (theirs.sum_duplicates(), theirs)[1])
+
+
+# ---- coordinates, taken over as they are or left to SciPy --------------------------------------
+
+_I, _J = np.array([0, 2, 1], np.int32), np.array([1, 0, 1], np.int32)
+COORDINATES = {
+    "in order": ((DENSE[0], (_I, _J)), (3, 3)),
+    "one dimension": ((DENSE[0], (_I,)), (3,)),
+    "duplicates": ((DENSE[0], (_I * 0, _J * 0)), (3, 3)),
+    "other dtype": ((DENSE[0].astype(np.float32), (_I, _J)), (3, 3)),
+    "whole numbers": ((np.arange(3, dtype=np.int8), (_I, _J)), (3, 3)),
+    "half precision": ((DENSE[0].astype(np.float16), (_I, _J)), (3, 3)),
+    "other byte order": ((DENSE[0].astype(">f8"), (_I, _J)), (3, 3)),
+    "long indices": ((DENSE[0], (_I.astype(np.int64), _J)), (3, 3)),
+    "unsigned indices": ((DENSE[0], (_I.astype(np.uint32), _J.astype(np.uint32))), (3, 3)),
+    "strided indices": ((DENSE[0], (np.repeat(_I, 2)[::2], _J)), (3, 3)),
+    "lists": ((DENSE[0], ([0, 2, 1], [1, 0, 1])), (3, 3)),
+    "beyond a row": ((DENSE[0], (_I, _J)), (3, 1)),
+    "beyond a column": ((DENSE[0], (_I, _J)), (2, 3)),
+    "negative": ((DENSE[0], (_I - 1, _J)), (3, 3)),
+    "shorter": ((DENSE[0], (_I[:2], _J)), (3, 3)),
+    "three of two": ((DENSE[0], (_I, _J, _J)), (3, 3)),
+    "no shape": ((DENSE[0], (_I, _J)), None),
+    "shape of a list": ((DENSE[0], (_I, _J)), [3, 3]),
+    "shape of NumPy's": ((DENSE[0], (_I, _J)), (np.int64(3), 3)),
+    "nothing": ((np.zeros(0), (_I[:0], _J[:0])), (3, 3)),
+    "no rows": ((np.zeros(0), (_I[:0], _J[:0])), (0, 3)),
+    "two-dimensional data": ((DENSE, (_I, _J)), (3, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", COORDINATES)
+@pytest.mark.parametrize("name", ["coo_array", "coo_matrix", "csr_array"])
+@pytest.mark.parametrize("dtype", [None, np.float64, np.complex64])
+@pytest.mark.parametrize("twice", [False, True])
+def test_matrix_of_coordinates(what, name, dtype, twice):
+    arg1, shape = COORDINATES[what]
+
+    def run(module):
+        A = getattr(module, name)(arg1, shape=shape, dtype=dtype)
+        return type(A)(A) if twice else A
+
+    compare(lambda: run(sp), lambda: run(sps))
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_matrix_of_coordinates_shares_what_scipys_does(copy):
+    data, (i, j) = DENSE[0].copy(), (_I.copy(), _J.copy())
+    for module in (sp, sps):
+        A = module.coo_array((data, (i, j)), shape=(3, 3), copy=copy)
+        shared = [np.shares_memory(x, y) for x, y in zip((A.data, *A.coords), (data, i, j))]
+        assert shared == [not copy] * 3
+        assert not A.has_canonical_format

@@ -182,3 +182,57 @@ def test_sparse_and_scipys_class_entrywise():
     for f in (lambda A: A + K, lambda A: K - A, lambda A: A * K, lambda A: K * A,
               lambda A: np.sum((A / K) ** 2)):  # fmt: skip
         check_op(f, A)
+
+
+# ---- sums on a union --------------------------------------------------------------------------
+
+EYE = onp.eye(4)
+TRIDIAGONAL = onp.arange(1.0, 17.0).reshape(4, 4) * (
+    abs(onp.subtract.outer(range(4), range(4))) < 2
+)
+PAIRS = {
+    "same": (TRIDIAGONAL, 2 * TRIDIAGONAL + EYE),
+    "inside": (TRIDIAGONAL, EYE),
+    "around": (3 * EYE, TRIDIAGONAL),
+    "apart": (onp.triu(TRIDIAGONAL, 1), onp.tril(TRIDIAGONAL)),
+    "overlapping": (onp.triu(TRIDIAGONAL), onp.tril(TRIDIAGONAL)),
+    "cancelling": (TRIDIAGONAL, TRIDIAGONAL),
+    "nothing": (onp.zeros((4, 4)), TRIDIAGONAL),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("format", ["csr", "coo", "bsr"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sum_of_matrices_of_any_two_structures(pair, format, sign):
+    A, B = (sp.coo_array(D).asformat(format) for D in PAIRS[pair])
+    check_op(lambda A, B: A + B if sign > 0 else A - B, A, B)
+
+
+@pytest.mark.parametrize("dtypes", ["fd", "df", "fD", "Dd", "ff"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sum_of_matrices_of_two_dtypes(dtypes, sign):
+    A, B = (sp.csr_array(D).astype(t) for D, t in zip(PAIRS["overlapping"], dtypes))
+
+    def f(A, B):
+        return A + B if sign > 0 else A - B
+
+    vjp, C = make_vjp(f, (0, 1))(A, B)
+    assert C.dtype == onp.result_type(A.dtype, B.dtype)
+    onp.testing.assert_array_equal(C.toarray(), f(A.toarray(), B.toarray()))
+    G, H = vjp(C)
+    assert (G.dtype, H.dtype) == (A.dtype, B.dtype)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sum_with_a_constant_of_whole_numbers(sign):
+    A, B = sp.csr_array(TRIDIAGONAL), sp.csr_array(onp.tri(4, dtype=int))
+    check_op(lambda A: A + B if sign > 0 else A - B, A)
+    check_op(lambda A: B + A if sign > 0 else B - A, A)
+
+
+def test_gradients_of_a_sum_do_not_share_memory():
+    A = sp.csr_array(TRIDIAGONAL)
+    G, H = grad(lambda A, B: (A + B).sum(), (0, 1))(A, A.copy())
+    G.data[:] = 7
+    assert (H.data == 1).all()

@@ -166,3 +166,15 @@ def test_float32_stays_float32():
     A = matrix("csr", "array", "float32")
     g = grad(lambda A: (A.maximum(A * 0.5) + A.max(axis=1).sum() * A).sum())(A)
     assert g.dtype == onp.float32
+
+
+@pytest.mark.parametrize("dtypes", ["dd", "ff", "fd"], ids=["double", "single", "mixed"])
+def test_each_of_two_has_its_part_beside_infinity_and_nan(dtypes):
+    """Half where both are equal, nan where the result is nan."""
+    inf, nan = onp.inf, onp.nan
+    a, b = (onp.array(v) for v in ([1.0, inf, 2, nan, -inf, 3, inf], [2.0, 1, 2, 1, 1, nan, inf]))
+    A, B = (sp.csr_array(v[None]).astype(t) for v, t in zip((a, b), dtypes))
+    G, H = grad(lambda A, B: A.maximum(B).sum(), (0, 1))(A, B)
+    onp.testing.assert_array_equal(G.data, [0, 1, 0.5, nan, 0, nan, 0.5])
+    onp.testing.assert_array_equal(H.data, [1, 0, 0.5, nan, 1, nan, 0.5])
+    assert (G.dtype, H.dtype) == (A.dtype, B.dtype)
