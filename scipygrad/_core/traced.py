@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
-from autograd.extend import Box
+from autograd.extend import Box, defvjp_argnums
 
 from . import containers, slices
 from .capture import capture
@@ -129,9 +129,9 @@ def entries_of(A: TracedBase) -> Any:
 
 
 def entries_to_keep(A: TracedBase) -> Any:
-    """The same, copied if constant: for a solve, which stays right if A is written to."""
+    """The same, copied: for a solve, which stays right if A is written to."""
     B = constant(A)
-    return entries_of(A) if B is None else entries(B).copy()
+    return copied(entries_of(A)) if B is None else entries(B).copy()
 
 
 def lift(A: Any) -> TracedBase:
@@ -177,6 +177,13 @@ def class_of_ours(cls: type) -> type:
     return cls
 
 
+class Structure(NamedTuple):
+    """What a cotangent of a sparse matrix has from it, besides the pattern."""
+
+    dtype: np.dtype
+    cls: type
+
+
 # ---- the two primitives between a sparse matrix and its entries -------------------------------
 
 
@@ -184,6 +191,28 @@ def class_of_ours(cls: type) -> type:
 def entries_primitive(A, pattern):
     """The stored entries of a sparse matrix, whose pattern is given; read-only while in use."""
     return capture(entries(A))
+
+
+def _only_what_it_needs(argnums, ans, args, kwargs):
+    """The VJP of `entries_primitive`, that does not keep the entries: they may be written to."""
+    (A, pattern), rule = args, entries_primitive.vjps["A"]
+    like_A = Structure(A.dtype, A._class if isinstance(A, TracedBase) else type(A))
+    return lambda g: (rule(g, None, like_A, pattern),)
+
+
+@primitive(wrt=("data",))
+def copied(data):
+    """The same entries, in memory of their own."""
+    return np.array(data)
+
+
+@copied.vjp("data")
+def _(g, ans, data):
+    return g
+
+
+copied.linear("data")
+defvjp_argnums(copied._wrapped, lambda argnums, ans, args, kwargs: lambda g: (g,))  # nor this one
 
 
 @primitive(wrt=("data",))
@@ -194,12 +223,13 @@ def fill(data, pattern, cls):
 
 @entries_primitive.vjp("A")
 def _(g, ans, A, pattern):
-    cls = A._class if isinstance(A, TracedBase) else type(A)
-    dtype = A.dtype
-    B = fill(g if anp.result_type(g) == dtype else cast(g, dtype), pattern, cls)
+    B = fill(g if anp.result_type(g) == A.dtype else cast(g, A.dtype), pattern, A.cls)
     if not isinstance(B, TracedBase):
         _cotangents[id(B)] = B
     return B
+
+
+defvjp_argnums(entries_primitive._wrapped, _only_what_it_needs)
 
 
 @entries_primitive.jvp("A")

@@ -14,7 +14,7 @@ from .._backend import backend
 from .._core import errors
 from .._core.engine import cast, is_sparse, strip
 from .._core.tags import Gather, gather
-from .._core.traced import TracedBase, entries_of, lift
+from .._core.traced import TracedBase, entries_to_keep, lift
 from ._construct import _array
 from ._convert import as_format
 
@@ -51,7 +51,7 @@ def edges_of(csgraph: Any, zeros_matter: bool = True) -> Edges:
         return _edges_of_dense(csgraph)
     A = as_format(lift(csgraph), "csr")
     rows, columns = A._pattern.coords
-    weights, kept = entries_of(A), A._pattern.inside
+    weights, kept = entries_to_keep(A), A._pattern.inside
     if csgraph.format == "dia" and strip(csgraph).tocsr().nnz < len(rows):
         # SciPy leaves out the zeros on the diagonals.
         stored = strip(weights)

@@ -10,6 +10,7 @@ import scipy.sparse as sps
 from autograd import grad, make_vjp
 
 import scipygrad.sparse as sp
+import scipygrad.sparse.linalg as spla
 
 FAMILIES = ("array", "matrix")
 INDEXED = ("csr", "csc", "coo", "bsr", "dia")
@@ -465,3 +466,13 @@ def test_scipys_argument_cannot_be_changed_while_it_is_differentiated():
     with pytest.raises(ValueError, match="read-only"):
         grad(f)(A)
     A.sort_indices()
+
+
+def test_argument_can_be_written_to_after_its_solve():
+    """A solve keeps copies, also of what is differentiated."""
+    D, b = np.array([[4.0, 1.0, 0.0], [2.0, 5.0, 1.0], [0.0, 3.0, 6.0]]), np.array([1.0, 2.0, 3.0])
+    expected = grad(lambda A: spla.spsolve(A, b).sum())(sp.csr_array(D)).toarray()
+    A = sp.csr_array(D)
+    vjp, _ = make_vjp(lambda A: spla.spsolve(A, b).sum())(A)
+    A.data[:] = 7.0
+    np.testing.assert_array_equal(vjp(1.0).toarray(), expected)

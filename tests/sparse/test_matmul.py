@@ -170,10 +170,13 @@ def test_gradients_share_no_memory():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_product_is_scipys_to_the_bit(dtype):
+def test_product_is_scipys_to_rounding(dtype):
+    """The terms are added in SciPy's order; a compiler may fuse a product and a sum."""
     A, B = banded(50, 40, dtype), banded(40, 60, dtype, seed=1)
     C = make_vjp(lambda A: A @ B, 0)(A)[1]
-    onp.testing.assert_array_equal(C.toarray(), (sps.csr_array(A) @ sps.csr_array(B)).toarray())
+    expected = (sps.csr_array(A) @ sps.csr_array(B)).toarray()
+    eps = 8 * onp.finfo(dtype).eps
+    onp.testing.assert_allclose(C.toarray(), expected, rtol=eps, atol=eps)
 
 
 @pytest.mark.parametrize("formats", [("csr", "csr"), ("csc", "csc"), ("csr", "csc")])
