@@ -126,12 +126,10 @@ def _is_traced(x: Any) -> bool:
 
 
 def _with_operand(name: str, theirs: Callable) -> Callable:
-    def method(self, other, *args, **kwargs):
-        if _is_traced(other):
-            return getattr(lift(self), name)(other, *args, **kwargs)
-        if kwargs and contains_traced((), kwargs):
-            return getattr(lift(self), name)(other, *args, **kwargs)
-        return theirs(self, other, *args, **kwargs)
+    def method(self, *args, **kwargs):  # whatever SciPy calls its arguments
+        if any(map(_is_traced, args)) or (kwargs and contains_traced((), kwargs)):
+            return getattr(lift(self), name)(*args, **kwargs)
+        return theirs(self, *args, **kwargs)
 
     return method
 

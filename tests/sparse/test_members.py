@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from types import ModuleType
 
 import numpy as np
 import pytest
 import scipy.sparse as sps
-from autograd import make_vjp
+from autograd import grad, make_vjp
 from cases import regular
 
 import scipygrad.sparse as sp
@@ -168,3 +169,41 @@ def test_isinstance_and_names_of_classes():
         A = traced(cls)
         assert isinstance(A, getattr(sp, cls))
         assert sum(isinstance(A, getattr(sp, c)) for c in CLASSES) == 1
+
+
+# ---- arguments by keyword --------------------------------------------------------------------
+
+
+def parameters(method):
+    return list(inspect.signature(method).parameters)[1:]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_arguments_of_methods_have_scipys_names(cls):
+    kind = TracedDok if cls.startswith("dok") else TracedSparse
+    for name in dir(getattr(sps, cls)):
+        theirs, ours = getattr(getattr(sps, cls), name), getattr(kind, name, None)
+        if not name.startswith("_") and inspect.isfunction(theirs) and ours is not None:
+            assert parameters(ours) == parameters(theirs), name
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize(
+    "call",
+    [lambda A, K: A.power(n=2), lambda A, K: A.dot(other=K), lambda A, K: A.multiply(other=K),
+     lambda A, K: A.maximum(other=K), lambda A, K: A.minimum(other=K)],
+)  # fmt: skip
+def test_calls_by_keyword(cls, call):
+    """Untraced, traced on the left, and traced on the right."""
+    A = regular(*cls.split("_"), "float64")
+    expected = call(A.to_scipy(), np.eye(5))
+    for f, x in ((lambda A: call(A, np.eye(5)), A), (lambda K: call(A, K), np.eye(5))):
+        for got in (f(x), make_vjp(f)(x)[1]):
+            got, want = (y.toarray() if sps.issparse(y) else y for y in (got, expected))
+            np.testing.assert_allclose(got, want)
+
+
+def test_a_traced_power_by_keyword():
+    A = abs(regular("csr", "array", "float64"))
+    expected = (A.data**2 * np.log(A.data)).sum()
+    assert grad(lambda n: A.power(n=n).sum())(2.0) == pytest.approx(expected)
