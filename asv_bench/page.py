@@ -16,8 +16,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
-TABLES = ("ratios", "solves", "overhead_table", "limit", "memory", "growth", "peers")
-UNTIMED = {"memory": [], "overhead_table": ["--above", "1"]}
+TABLES = (
+    "ratios", "solves", "overhead_table", "limit", "memory", "growth", "steps", "schwarz_table",
+    "peers",
+)  # fmt: skip
+UNTIMED = {
+    "memory": [],
+    "schwarz_table": [],
+    "overhead_table": ["--classes", "all", "--above", "1"],
+}
 PACKAGES = ["numpy", "scipy", "autograd", "numba"]
 PEERS = ["jax", "torch", "torch-sla"]
 

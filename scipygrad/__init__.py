@@ -7,9 +7,11 @@
 from typing import Any
 
 from . import sparse
+from ._core.device import to_device, to_host
 from ._core.engine import strip as detach
 from ._core.errors import (
     AdjointConvergenceWarning,
+    HostWarning,
     NearlyDegenerateWarning,
     PhaseWarning,
     ZeroWeightWarning,
@@ -18,8 +20,9 @@ from ._core.mirror import to_scipy
 
 __version__ = "0.1.0"
 __all__ = [
-    "AdjointConvergenceWarning", "NearlyDegenerateWarning", "PhaseWarning", "ZeroWeightWarning",
-    "detach", "implicit", "linalg", "sparse", "testing", "to_scipy",
+    "AdjointConvergenceWarning", "HostWarning", "NearlyDegenerateWarning", "PhaseWarning",
+    "ZeroWeightWarning", "detach", "implicit", "linalg", "sparse", "testing", "to_device",
+    "to_host", "to_scipy",
 ]  # fmt: skip
 
 

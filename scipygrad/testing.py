@@ -58,7 +58,7 @@ def check_op(
     Raises
     ------
     AssertionError
-        If a check fails. The message starts with its name (after ``second order: ``, possibly):
+        If a check fails. The message starts with its name (after ``second order:``, possibly):
 
         - ``value``: finite, and the same with and without differentiation.
         - ``reference``: `fun` and `reference` agree to rounding, in shapes and dtypes too.

@@ -15,6 +15,8 @@ import scipygrad.sparse.linalg as spla
 N = 48  # points in each direction of the grid
 ROWS = N * N
 
+ENDS = sps.diags_array(np.maximum(80.0 - 10 * np.arange(ROWS), 0))  # eigenvalues that are apart
+
 OPERATIONS = {
     "A @ x": lambda A, B, x: A @ x,
     "A @ X": lambda A, B, x: A @ np.ones((ROWS, 32)),
@@ -29,6 +31,9 @@ OPERATIONS = {
     "spsolve": lambda A, B, x: spla.spsolve(A, x),
     "spsolve_triangular": lambda A, B, x: spla.spsolve_triangular(sp.tril(A, format="csr"), x),
     "cg": lambda A, B, x: spla.cg(A @ A.T, x, rtol=1e-3)[0],
+    "expm_multiply": lambda A, B, x: spla.expm_multiply(A, x),
+    "expm_multiply, 8 columns": lambda A, B, x: spla.expm_multiply(A, np.ones((ROWS, 8))),
+    "eigsh": lambda A, B, x: spla.eigsh(A + A.T + ENDS, k=4, v0=np.ones(ROWS))[1],
 }
 
 

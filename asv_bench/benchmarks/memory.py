@@ -94,6 +94,7 @@ def ratios(function, operands):
 
 def _peak(before, call):
     given = before()
+    gc.collect()  # else what is garbage already goes in between
     start = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
     call(given)

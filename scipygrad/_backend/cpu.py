@@ -10,6 +10,7 @@ import numpy as np
 
 from .jit import kernel as _kernel
 from .products import (
+    add_outer,
     product,
     product_both,
     product_left,
@@ -20,10 +21,16 @@ from .products import (
 )
 
 __all__ = [
-    "forest_edges", "forest_order", "lightest_edges", "path_sums", "path_sums_transposed",
-    "product", "product_both", "product_left", "product_right", "sampled_outer", "scatter_add",
-    "spmm_cotangents", "spmv_tangent",
+    "add_outer", "forest_edges", "forest_order", "lightest_edges", "matrix", "path_sums",
+    "path_sums_transposed", "product", "product_both", "product_left", "product_right",
+    "sampled_outer", "scatter_add", "spmm_cotangents", "spmv_tangent",
 ]  # fmt: skip
+
+
+def matrix(pattern, data):
+    """The matrix with these entries, for reading only."""
+    return pattern.view(data)
+
 
 # ---- scatter: out[index[k]] += values[k] -----------------------------------------------------
 

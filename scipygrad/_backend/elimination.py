@@ -245,6 +245,35 @@ def spread_transposed(out, ptr, ind, values, from_ptr, from_ind):
             out[at[i]] = values[p]
 
 
+# ---- sizes of entries ------------------------------------------------------------------------
+
+
+@_kernel
+def sizes(indptr, indices, data, share):
+    """Of a CSC matrix: whether its diagonal is fit for pivots, and its ∞-norm and 1-norm.
+
+    It is fit if no entry of it is zero or smaller than `share` of the largest in its column, and
+    all entries are finite.
+    """
+    n = indptr.size - 1
+    fit, one = True, 0.0
+    of_rows = np.zeros(n)
+    for j in range(n):
+        largest, diagonal, total = 0.0, data.dtype.type(0), 0.0
+        for k in range(indptr[j], indptr[j + 1]):
+            i, size = indices[k], float(abs(data[k]))
+            if i == j:
+                diagonal += data[k]
+            if size > largest or size != size:  # nan stays
+                largest = size
+            total += size
+            of_rows[i] += size
+        size = float(abs(diagonal))
+        fit = fit and size > 0 and size >= share * largest and np.isfinite(largest)
+        one = max(one, total)
+    return fit, of_rows.max() if n else 0.0, one
+
+
 # ---- structure -------------------------------------------------------------------------------
 
 

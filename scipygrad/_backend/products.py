@@ -28,11 +28,17 @@ def sampled_outer(G, X, pattern):
     return _outer_and_product(G, None, X, pattern)[0]
 
 
-def _outer_and_product(g, data, x, pattern):
+def add_outer(total, g, data, x, pattern):
+    """Adds the entries of ``g xᵀ`` to those in `total`, in place; returns ``Aᵀ g``; csr or csc."""
+    g, data, x = common(g, data, x)
+    return _outer_and_product(g, data, x, pattern, total)[1]
+
+
+def _outer_and_product(g, data, x, pattern, total=None):
     given = x
     if x.ndim == 2 and x.shape[1] == 1:
         g, x = g[:, 0], x[:, 0]
-    entries_bar = np.empty(pattern.entries_shape, x.dtype)
+    entries_bar = np.empty(pattern.entries_shape, x.dtype) if total is None else total
     if pattern.format == "coo":
         x_bar = None if data is None else np.zeros_like(x)
         g2, x2 = (v if v.ndim == 2 else v[:, None] for v in (g, x))
@@ -42,7 +48,8 @@ def _outer_and_product(g, data, x, pattern):
         )  # fmt: skip
         return entries_bar, _shaped_as(given, x_bar)
     indptr, indices = pattern.arrays
-    entries_bar[indptr[-1] :] = 0  # arrays longer than indptr says
+    if total is None:
+        entries_bar[indptr[-1] :] = 0  # arrays longer than indptr says
     by_rows = pattern.format == "csr"
     if data is not None and by_rows:
         phases = pattern.plan("scattering", lambda: scattering(indptr, indices))
@@ -52,7 +59,7 @@ def _outer_and_product(g, data, x, pattern):
     run(
         _compressed_vector if x.ndim == 1 else _compressed_block, phases,
         entries_bar, *((None, x_bar, data, g, x) if by_rows else (x_bar, None, data, x, g)),
-        *unsigned(indptr, indices),
+        *unsigned(indptr, indices), None if total is None else True,
     )  # fmt: skip
     return entries_bar, _shaped_as(given, x_bar)
 
@@ -64,14 +71,17 @@ def _shaped_as(x, x_bar):
 
 @kernel
 def _compressed_vector(
-    first, last, entries_bar, major_bar, minor_bar, data, major, minor, indptr, indices
+    first, last, entries_bar, major_bar, minor_bar, data, major, minor, indptr, indices, add
 ):
     for i in range(first, last):
         v = major[i]
         s = entries_bar.dtype.type(0)
         for k in range(indptr[i], indptr[i + 1]):
             j = indices[k]
-            entries_bar[k] = v * minor[j]
+            if add is None:
+                entries_bar[k] = v * minor[j]
+            else:
+                entries_bar[k] += v * minor[j]
             if major_bar is not None:
                 s += data[k] * minor[j]
             if minor_bar is not None:
@@ -82,7 +92,7 @@ def _compressed_vector(
 
 @kernel_over_columns
 def _compressed_block(
-    first, last, entries_bar, major_bar, minor_bar, data, major, minor, indptr, indices
+    first, last, entries_bar, major_bar, minor_bar, data, major, minor, indptr, indices, add
 ):
     columns = major.shape[1]
     for i in range(first, last):
@@ -94,7 +104,10 @@ def _compressed_block(
             s = entries_bar.dtype.type(0)
             for c in range(columns):
                 s += v[c] * w[c]
-            entries_bar[k] = s
+            if add is None:
+                entries_bar[k] = s
+            else:
+                entries_bar[k] += s
             if major_bar is not None:
                 out = major_bar[i]
                 for c in range(columns):
@@ -207,7 +220,9 @@ def _cotangents(left, right, c, a, b, structure):
 
 
 def _index_arrays(structure):
-    return unsigned(*structure.A), unsigned(*structure.B), unsigned(*structure.C)
+    return structure.once(
+        "indices", lambda: tuple(unsigned(*x) for x in (structure.A, structure.B, structure.C))
+    )
 
 
 def _slots_of(structure) -> Any:

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from .layout import DEVICE_ARRAYS
+
 _views: dict[int, weakref.ref[np.ndarray]] = {}  # by id of the captured array, which they keep
 _frozen: dict[int, list] = {}  # by id: [array, number of captures that need it]
+_ours: set[int] = set()  # ids of the views
 _thawing: list[np.ndarray] = []  # views of arrays that are still frozen, to be writable after them
+_EXPORTED = frozenset("fdFDbBhHiIlLqQ?")  # what Python's memoryviews know
 _lock = threading.RLock()  # a view may be collected, and so released, anywhere
 
 
@@ -29,47 +34,65 @@ class Kept:
 
 
 def capture(array: np.ndarray) -> np.ndarray:
-    """A view of an array of a constant matrix, for a rule to keep."""
+    """A view of an array of a constant matrix, for a rule to keep.
+
+    An array on a GPU cannot be made read-only: it is copied.
+    """
+    if type(array) in DEVICE_ARRAYS:
+        return array.copy()
+    key = id(array)
     with _lock:
-        known = _views.get(id(array))
+        known = _views.get(key)
         view = None if known is None else known()
         if view is not None:
             return view
-        if not array.flags.writeable:
-            return array
+        if not (array.flags.writeable or key in _frozen or _is_waiting(array)):
+            return array  # read-only for good
         memory = [array]
-        while isinstance(memory[-1].base, np.ndarray):  # the user's array, say
-            memory.append(memory[-1].base)
-        if isinstance(memory[-1].base, Kept):  # a view of what is captured already
+        base = array.base
+        while isinstance(base, np.ndarray):  # the user's array, say
+            memory.append(base)
+            base = base.base
+        if base is not None and id(memory[-1]) in _ours:  # a view of what is captured already
             return array
         # Not array.view(): NumPy lets views of a view forget it, here they have to keep it alive.
-        view = np.asarray(Kept(None, array))
+        view = np.asarray(memoryview(array) if array.dtype.char in _EXPORTED else Kept(None, array))
         for a in memory:
-            if id(a) in _frozen:
-                _frozen[id(a)][1] += 1
-            elif a.flags.writeable:
+            frozen = _frozen.get(id(a))
+            if frozen is not None:
+                frozen[1] += 1
+            elif a.flags.writeable or _is_waiting(a):
+                _thawing[:] = (b for b in _thawing if b is not a)
                 _frozen[id(a)] = [a, 1]
-                a.flags.writeable = False
-        key = id(array)
-        _views[key] = weakref.ref(view, lambda ref: _release(key, ref, memory))
+                a.setflags(write=False)
+        _views[key] = weakref.ref(view, partial(_release, key, id(view), memory))
+        _ours.add(id(view))
         return view
 
 
-def _release(key: int, ref: weakref.ref, memory: list[np.ndarray]) -> None:
+def _is_waiting(array: np.ndarray) -> bool:
+    return any(a is array for a in _thawing)
+
+
+def _release(key: int, view: int, memory: list[np.ndarray], ref: weakref.ref) -> None:
     with _lock:
+        _ours.discard(view)
         if _views.get(key) is ref:  # no other capture has come in between
             del _views[key]
         for a in memory:
-            if id(a) in _frozen:
-                _frozen[id(a)][1] -= 1
-                if not _frozen[id(a)][1]:
+            frozen = _frozen.get(id(a))
+            if frozen is not None:
+                frozen[1] -= 1
+                if not frozen[1]:
                     del _frozen[id(a)]
                     _thawing.append(a)
-        waiting = sorted(_thawing, key=lambda a: isinstance(a.base, np.ndarray))  # bases first
+        waiting = _thawing[:]
         _thawing.clear()
+        if len(waiting) > 1:
+            waiting.sort(key=lambda a: isinstance(a.base, np.ndarray))  # bases first
         for a in waiting:
             try:
-                a.flags.writeable = True
+                a.setflags(write=True)
             except ValueError:
                 _thawing.append(a)
 

@@ -15,8 +15,10 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.numpy import numpy_wrapper
 
+from .device import contains_device, on_device
 from .elements import DEFERRED, Combination, Element, combination, is_number
 from .engine import ARRAY_BOXES, ArrayBox, cast, contains_traced, isbox, primitive
+from .layout import DEVICE_ARRAYS
 from .tags import Gather, gather, pool, scatter, split
 
 _PLAIN_NUMBER = (int, float, complex, np.number)
@@ -125,6 +127,8 @@ def array_of(x: Any) -> Any:
         return _stacked(x) if contains_traced(x) else np.asarray(x)
     if isbox(x):
         return x if isinstance(x, ArrayBox) else anp.array(x)
+    if t in DEVICE_ARRAYS:
+        return x
     x = np.asarray(x)
     if x.dtype.hasobject and contains_traced((x,)):
         return anp.reshape(_stacked(x.ravel().tolist()), x.shape)
@@ -135,7 +139,7 @@ def _stacked(x: Sequence[Any]) -> Any:
     kinds = set(map(type, x))
     if kinds <= DEFERRED or all(is_number(v) or isinstance(v, _PLAIN_NUMBER) for v in x):
         return collect([Numbers(x)])
-    return _array(x)
+    return _joined(x) if DEVICE_ARRAYS and contains_device(x) else _array(x)
 
 
 @primitive(wrt=("sources",))
@@ -168,7 +172,28 @@ def array(A, *args, **kwargs):
     """autograd.numpy.array, of numbers read from traced arrays with one node."""
     if type(A) is list and not args and not kwargs and not DEFERRED.isdisjoint(map(type, A)):
         return _stacked(A)
+    if DEVICE_ARRAYS and contains_device((A,)):
+        made = _joined(A)
+        missing = kwargs.pop("ndmin", 0) - anp.ndim(made)
+        if missing > 0:
+            made = anp.reshape(made, (1,) * missing + anp.shape(made))
+        kwargs.pop("copy", None)
+        dtype = args[0] if args else kwargs.get("dtype")
+        return made if dtype is None else cast(made, dtype)
     return _array(A, *args, **kwargs)
+
+
+def _joined(A: Any) -> Any:
+    """Arrays on a GPU, in lists of any depth, as one array there; numbers may be the host's."""
+    if not isinstance(A, (list, tuple)):
+        return A * 1 if on_device(A) else A
+    parts = [_joined(x) if contains_device((x,)) else array(x) for x in A]
+    shape = next(anp.shape(x) for x in parts if on_device(x))
+    if any(anp.shape(x) != shape for x in parts):
+        raise ValueError(f"array: {[anp.shape(x) for x in parts]} are not shapes of one array")
+    dtype = np.result_type(*map(anp.result_type, parts))
+    parts = [x if anp.result_type(x) == dtype else cast(x, dtype) for x in parts]
+    return anp.reshape(pool(*parts), (len(parts), *shape))
 
 
 anp.array = numpy_wrapper.array = array

@@ -35,7 +35,7 @@ from autograd.tracer import getval, isbox
 from scipy.sparse import issparse as scipy_issparse
 
 from . import errors
-from .layout import SPARSE_TYPES, TRACED_TYPES
+from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES, TRACED_TYPES
 
 __all__ = [
     "ArrayBox", "Box", "VSpace", "below", "box_types", "cast", "contains_traced", "getval",
@@ -94,7 +94,12 @@ def is_sparse(x: Any) -> bool:
     try:
         return _sparse_by_type[t]
     except KeyError:
-        answer = _sparse_by_type[t] = t in TRACED_TYPES or scipy_issparse(x)
+        if t.__module__.startswith("cupyx."):
+            from . import device
+
+            device.known(t)
+        answer = t in TRACED_TYPES or t in DEVICE_MATRICES or scipy_issparse(x)
+        _sparse_by_type[t] = answer
         return answer
 
 
@@ -144,7 +149,7 @@ def below(x: Any, trace: int) -> Any:
 ARRAY_BOXES: set[type] = {ArrayBox}
 """ArrayBox, and what stands for it (`scipygrad._core.elements`)."""
 
-_NEVER_OVERRIDES = frozenset((np.ndarray, float, int, complex, np.float64, tuple, dict, list, str))
+NEVER_OVERRIDES = {np.ndarray, float, int, complex, np.float64, tuple, dict, list, str}
 
 
 def find_top_boxed_args(args):
@@ -166,7 +171,7 @@ def find_top_boxed_args(args):
             elif trace == top >= 0:  # (what has become constant belongs to no trace, -1)
                 boxes.append((i, x))
             arraybox = arraybox or t in ARRAY_BOXES
-        elif t not in _NEVER_OVERRIDES:
+        elif t not in NEVER_OVERRIDES:
             override = getattr(t, "__array_ufunc__", None)
             overrider = overrider or override not in (None, np.ndarray.__array_ufunc__)
     kind = type(boxes[0][1]._node) if boxes else None
@@ -307,6 +312,9 @@ class Primitive:
         self.jvps: dict[str, Callable] = {}
         self._joint_vjp: Callable | None = None
         self._joint_jvp: Callable | None = None
+        self._linear: tuple[str, ...] = ()
+        self._kept: tuple[str, ...] | None = None
+        self._let_go: dict[tuple, list[int]] = {}
         self._wrapped = autograd_primitive(value)
         defvjp_argnums(self._wrapped, self._make_vjp)
         defjvp_argnums(self._wrapped, self._make_jvp)
@@ -317,7 +325,30 @@ class Primitive:
             bound = self.signature.bind(*args, **kwargs)
             bound.apply_defaults()
             args = tuple(bound.arguments[p] for p in self.params)
-        return self._wrapped(*args)
+        if box_types.isdisjoint(map(type, args)):
+            return self.value(*args)
+        return self._traced(args)
+
+    def _traced(self, args):
+        """What autograd's wrapper does, without its questions about NumPy's functions."""
+        top, argnums, parents = -1, [], []
+        for i, x in enumerate(args):
+            if type(x) in box_types:
+                trace = x._trace
+                if trace > top:
+                    top, argnums, parents = trace, [i], [x._node]
+                elif trace == top >= 0:  # (what has become constant belongs to no trace, -1)
+                    argnums.append(i)
+                    parents.append(x._node)
+        if top < 0:
+            return self.value(*args)
+        values = list(args)
+        for i in argnums:
+            values[i] = args[i]._value
+        ans = self(*values)
+        constructor = type(parents[0])
+        node = constructor(ans, self._wrapped, tuple(values), {}, tuple(argnums), tuple(parents))
+        return tracer.new_box(ans, top, node)
 
     def vjp(self, *names: str) -> Callable:
         """Declare the VJP with respect to the named arguments."""
@@ -341,9 +372,19 @@ class Primitive:
 
     def linear(self, *names: str) -> None:
         """Declare that the value is linear in each of the named arguments: that is its JVP."""
+        self._linear = names
         for name in names:
             i = self.params.index(name)
             self.jvps[name] = lambda t, ans, *args, i=i: self(*args[:i], t, *args[i + 1 :])
+
+    def keeps(self, *names: str) -> None:
+        """Declare which arguments, and whether the value ("ans"), the VJPs read.
+
+        Of other arrays they know shape and dtype, and the tape does not hold them. Without a
+        declaration they read everything. A VJP never reads the only argument that it is for if the
+        value is linear in it.
+        """
+        self._kept = names
 
     def _declare(self, rules: dict[str, Callable], names: tuple[str, ...]) -> Callable:
         def register(rule):
@@ -364,6 +405,8 @@ class Primitive:
 
     def _make_vjp(self, argnums, ans, args, kwargs):
         names = self._names(argnums, self.vjps, "VJP")
+        if self._kept is not None:
+            ans, args = self._for_vjp(names, ans, args)
         targets = [args[i] for i in argnums]
         if self._joint_vjp is not None:
             joint = self._joint_vjp
@@ -375,6 +418,26 @@ class Primitive:
             return tuple(like(rule(g, ans, *args), x) for rule, x in zip(rules, targets))
 
         return vjp
+
+    def _for_vjp(self, names, ans, args):
+        """The value and the arguments as the VJPs with respect to `names` get them."""
+        key = (*names, len(args))
+        let_go = self._let_go.get(key)
+        if let_go is None:
+            let_go = self._let_go[key] = self._not_kept(names, len(args))
+        args = list(args)
+        for i in let_go:
+            args[i] = form(args[i])
+        return ans if "ans" in self._kept else form(ans), args
+
+    def _not_kept(self, names, count):
+        """The places of arguments of which VJPs with respect to `names` know the form alone."""
+        kept = self._kept
+        if len(names) == 1 and names[0] in self._linear:
+            kept = [name for name in kept if name != names[0]]
+        last = len(self.params) - 1
+        every = [self.params[min(i, last)] for i in range(count)]
+        return [i for i, name in enumerate(every) if name in self.wrt and name not in kept]
 
     def _make_jvp(self, argnums, tangents, ans, args, kwargs):
         names = self._names(argnums, self.jvps, "JVP")
@@ -403,7 +466,7 @@ def record(operation: Primitive, ans: Any, box: Box, *rest: Any) -> Any:
 @primitive(wrt=("x",))
 def cast(x, dtype):
     """`x` in another dtype; from complex to real its real part."""
-    x = np.asarray(x)
+    x = x if type(x) in DEVICE_ARRAYS else np.asarray(x)
     if x.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         x = x.real
     return x.astype(dtype, copy=False)
@@ -415,16 +478,44 @@ def _(g, ans, x, dtype):
 
 
 cast.linear("x")
+cast.keeps()
+
+
+class Form:
+    """Shape and dtype of an array whose numbers are not kept; using it as one raises."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.dtype, self.shape = x.dtype, x.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+
+def form(x: Any) -> Any:
+    """The `Form` of an array on the host, traced or not; anything else as it is."""
+    value = getval(x) if type(x) in box_types else x
+    return Form(value) if type(value) is np.ndarray else x
+
+
+_HAVE_DTYPE = frozenset((np.ndarray, Form))
 
 
 def like(g: Any, target: Any) -> Any:
     """Cotangent `g` in the dtype of the argument it belongs to."""
-    if type(g) is np.ndarray and type(target) is np.ndarray and g.dtype == target.dtype:
+    if type(g) is np.ndarray and type(target) in _HAVE_DTYPE and g.dtype == target.dtype:
         return g
     if type(g) is type(target) and isinstance(g, np.generic):
         return g
     if is_sparse(getval(target)) or type(target) in (tuple, list, dict):
         return g
+    if DEVICE_ARRAYS and type(getval(g)) in DEVICE_ARRAYS:
+        from .device import where_target_is
+
+        g = where_target_is(g, target)
     dtype = anp.result_type(target)
     if dtype.kind not in "fc":  # whole numbers: the cotangent would be cut
         return g

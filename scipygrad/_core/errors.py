@@ -178,6 +178,25 @@ def _both(places: Any) -> str:
     return " and ".join(f"the eigenvalue {x:.6g}" for x in places)
 
 
+def mixed(*types: type) -> str:
+    """Arrays of host and device in one operation."""
+    here, there = (f"{t.__module__}.{t.__name__}" for t in types)
+    return (
+        f"An operation got a {here} and a {there}: one lies in the host's memory, the other on a "
+        f"GPU. Move one of them: scipygrad.to_device(x) puts it on the GPU (cupy.asarray(x) a "
+        f"constant array), scipygrad.to_host(x) into the host's memory."
+    )
+
+
+def no_device_format(format: str) -> str:
+    """A format that there is not on a GPU."""
+    return (
+        f"There are csr, csc, coo and dia matrices of two dimensions on a GPU, and no {format} of "
+        f"this shape. Assemble it on the host, convert it, and move that: "
+        f"scipygrad.to_device(A.tocsr())."
+    )
+
+
 class NearlyDegenerateWarning(RuntimeWarning):
     """Eigenvalues are so close that derivatives have lost half of their digits, or more.
 
@@ -187,6 +206,10 @@ class NearlyDegenerateWarning(RuntimeWarning):
 
 class PhaseWarning(RuntimeWarning):
     """The loss depends on the arbitrary phase of a complex eigenvector or singular vector."""
+
+
+class HostWarning(UserWarning):
+    """A function that CuPy lacks ran on the host, with its operands copied there and back."""
 
 
 class ZeroWeightWarning(UserWarning):

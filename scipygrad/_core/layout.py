@@ -24,3 +24,9 @@ TRACED_TYPES: set[type] = set()
 
 SPARSE_TYPES: set[type] = set()
 """Those, and the classes of plain sparse values that autograd knows."""
+
+DEVICE_ARRAYS: set[type] = set()
+"""Arrays on a GPU: `cupy.ndarray`, once one was met (`scipygrad._core.device`)."""
+
+DEVICE_MATRICES: dict[type, type | None] = {}
+"""Sparse classes on a GPU: ours, with the host's class that each stands for; CuPy's, with None."""

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from . import errors
+from .device import contains_device, device_call, outline
 from .engine import contains_traced, strip
-from .layout import SparseLayout
+from .layout import DEVICE_ARRAYS, SparseLayout
 from .table import Entry, enter
+
+_modules = sys.modules
 
 OURS: dict[type, type] = {}
 """Our class for each of SciPy's (filled by `scipygrad.sparse._classes`)."""
+
+THEIRS: dict[type, type] = {}
+"""SciPy's class for each of ours; not for classes that a user derives from ours."""
+
+DICTIONARIES: set[type] = set()
+"""Those of ours that are dictionaries (dok)."""
 
 
 def own(x: Any) -> Any:
@@ -23,16 +33,61 @@ def own(x: Any) -> Any:
     t = type(x)
     cls = OURS.get(t)
     if cls is not None:
-        if issubclass(cls, dict):
+        if cls in DICTIONARIES:
             new = dict.__new__(cls)
             dict.update(new, dict.items(x))
         else:
-            new = object.__new__(cls)
+            new = _new(cls)
         new.__dict__.update(x.__dict__)
         return new
-    if (t is tuple or t is list) and any(type(v) in OURS for v in x):
+    if (t is tuple or t is list) and not OURS.keys().isdisjoint(map(type, x)):
         return t(own(v) for v in x)
     return x
+
+
+_new = object.__new__
+
+
+def as_scipys(x: Any) -> Any:
+    """A matrix of ours as one of SciPy's own class that has the same state; else `x` itself.
+
+    For functions that only read from it, or write entries: what ours adds to a method is spared.
+    """
+    cls = THEIRS.get(type(x))
+    if cls is None:
+        return x
+    if type(x) in DICTIONARIES:
+        if dict.__len__(x):  # a SciPy whose dok is a dictionary, and does not have one
+            return x
+        new = dict.__new__(cls)
+    else:
+        new = _new(cls)
+    new.__dict__ = x.__dict__
+    return new
+
+
+# Every public function looks at its arguments, so this is what an untraced call costs. What is
+# certainly plain is told by its type; only if something is not, it is searched for traced values
+# and for arrays on a GPU.
+PLAIN: set[type] = {
+    int, float, complex, bool, str, bytes, type(None), type, slice, np.float64, np.float32,
+    np.complex128, np.int64, np.int32, np.random.Generator, np.random.RandomState,
+}  # fmt: skip
+"""Types whose objects are plain and hold nothing (our classes and SciPy's are added)."""
+
+
+def all_plain(args: Iterable[Any]) -> bool:
+    """Whether there is nothing but plain values among the arguments; False may be wrong."""
+    for x in args:
+        t = type(x)
+        if t in PLAIN:
+            continue
+        if t is np.ndarray:
+            if x.dtype.hasobject:
+                return False
+        elif not ((t is list or t is tuple) and (PLAIN.issuperset(map(type, x)) or all_plain(x))):
+            return False
+    return True
 
 
 def to_scipy(x: Any) -> Any:
@@ -101,19 +156,30 @@ def traced(
     wrt: tuple[str, ...],
     note: str = "",
     untraced: Callable | None = None,
+    gpu: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Declare how SciPy's function `theirs` is traced.
 
     The decorated function has the same signature and is called when an argument is traced;
-    otherwise SciPy's is (or `untraced`, which wraps it).
+    otherwise SciPy's is (or `untraced`, which wraps it). `gpu`: it runs on a GPU, traced or not;
+    else operands on a GPU are moved to the host for it.
     """
-    entry = enter(theirs, "traced", wrt, note)
+    entry = enter(theirs, "traced", wrt, note, gpu)
     plain_function = untraced or theirs
 
     def declare(implementation: Callable) -> Callable:
         def ours(*args, **kwargs):
+            if all_plain(args):
+                if not kwargs:
+                    return own(plain_function(*args))
+                if all_plain(kwargs.values()):
+                    return own(plain_function(*args, **kwargs))
             if contains_traced(args, kwargs):
+                if DEVICE_ARRAYS and contains_device((args, kwargs)):
+                    return device_call(entry, implementation, args, kwargs)
                 return implementation(*args, **kwargs)
+            if "cupy" in _modules and contains_device((args, kwargs)):
+                return device_call(entry, ours, args, kwargs, implementation)
             return own(plain_function(*args, **kwargs))
 
         return _finish(ours, theirs, entry, implementation)
@@ -137,11 +203,20 @@ def plain(
     function = instead or theirs
 
     def ours(*args, **kwargs):
+        if all_plain(args):
+            if not kwargs:
+                return own(function(*args))
+            if all_plain(kwargs.values()):
+                return own(function(*args, **kwargs))
         if refuses and contains_traced(args, kwargs):
             names = _traced_names(theirs, args, kwargs)
             raise NotImplementedError(errors.refused(entry.name, names, refuses))
         if strips and contains_traced(args, kwargs):
             args, kwargs = strip(args), strip(kwargs)
+        if "cupy" in _modules and contains_device((args, kwargs)):
+            if not entry.name.startswith("is"):
+                return device_call(entry, ours, args, kwargs)
+            args, kwargs = outline(args), outline(kwargs)
         return own(function(*args, **kwargs))
 
     return _finish(ours, theirs, entry)

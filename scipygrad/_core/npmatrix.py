@@ -11,7 +11,8 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from .engine import _REFLECTED, ArrayBox, Box, is_sparse, isbox
+from .engine import _REFLECTED, ArrayBox, Box, getval, is_sparse, isbox
+from .layout import DEVICE_ARRAYS
 from .traced import lift
 
 
@@ -105,7 +106,9 @@ def _as_array(x: Any) -> Any:
 
 
 def as_npmatrix(x: Any) -> Any:
-    """A two-dimensional array, traced or not, as np.matrix has it."""
+    """A two-dimensional array, traced or not, as np.matrix has it; CuPy has no such class."""
+    if DEVICE_ARRAYS and type(getval(x)) in DEVICE_ARRAYS:
+        return x
     return TracedNumpyMatrix(x._value, x._trace, x._node) if isbox(x) else np.asmatrix(x)
 
 

@@ -15,18 +15,20 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterator
+from functools import cached_property, partial
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 import scipy.sparse as sps
 
-PLANS_PER_PATTERN = 64
-REMEMBERED_PATTERNS = 128
-REMEMBERED_BYTES = 2**29
+from .held import Holding, added, clock, missed
+from .layout import DEVICE_ARRAYS, DEVICE_MATRICES
+
+PLANS_PER_PATTERN = 1024
+REMEMBERED_PATTERNS = 1024
+MOST_NOTED = 4096
 
 COMPRESSED = ("csr", "csc", "bsr")
 
@@ -71,8 +73,12 @@ class Pattern:
         self.views = tuple(a.view() for a in arrays)
         for v in self.views:
             v.flags.writeable = False
-        self._plans: OrderedDict[Hashable, Any] = OrderedDict()
+        self._plans: dict[Hashable, list[Any]] = {}  # the plan, and when it was used
+        self._forgotten: set[int] = set()  # hashes of the keys of plans that were let go
         self._lock = threading.Lock()
+        self._used = clock()
+        self._transpose: Pattern | Callable[[], Pattern | None] = _nothing
+        _living[id(self)] = self
         # For classes of SciPy's that have extra attributes, whatever they are, these are kept.
         self._template = {
             k: v
@@ -94,22 +100,27 @@ class Pattern:
     @staticmethod
     def of(A: Any, own: bool = False) -> Pattern:
         """The pattern of a plain sparse matrix; `own`: its index arrays may be taken over."""
+        if type(A) in DEVICE_MATRICES:
+            from ..sparse import _device
+
+            return _device.pattern_of(A)
         arrays = _index_arrays(A)
         known = _by_view.get(id(arrays[0])) if arrays else None
         if known is not None and known._has_views(A, arrays):
+            known._used = clock()
             return known
         shape = entries(A).shape if A.format in ("lil", "dok") else A.data.shape
-        key = (A.format, A.shape, shape, tuple(map(_sample, arrays)))
-        with _lock:
-            candidates = tuple(_by_sample.get(key, ()))
-        for p in candidates:
+        key = (A.format, A.shape, shape, *map(_sample, arrays))
+        for p in _by_sample.get(key, ()):
             if all(map(_same, p.arrays, arrays)):
-                _remember(key, p)
+                p._used = clock()
                 return p
         if not own and A.format not in ("lil", "dok"):
             arrays = tuple(a.copy() for a in arrays)
         p = Pattern(A, tuple(map(_writable, arrays)), shape)
         _by_view[id(p.views[0])] = p
+        if hash(key) in _forgotten:
+            missed()
         _remember(key, p)
         return p
 
@@ -126,6 +137,10 @@ class Pattern:
 
     def matrix(self, data: np.ndarray, cls: type) -> Any:
         """The matrix of class `cls` with these entries (not copied, not checked)."""
+        if type(data) in DEVICE_ARRAYS:
+            from ..sparse import _device
+
+            return _device.device_matrix(self, data, cls)
         if self.format in ("lil", "dok"):
             return self._assembled(data, cls)
         A = object.__new__(cls)
@@ -234,29 +249,41 @@ class Pattern:
                 return False
         return len(np.unique(self.flat)) < len(self.flat)
 
-    @cached_property
+    @property
     def T(self) -> Pattern:
         """The transpose, with the entries in the same order (csr, csc and coo only)."""
-        arrays = self.arrays[::-1] if self.format == "coo" else self.arrays
-        t = Pattern(self.view(self.tags).T, arrays, self.entries_shape)
-        t.__dict__["T"] = self
-        _by_view[id(t.views[0])] = t
+        known = self._transpose
+        t = known if isinstance(known, Pattern) else known()
+        if t is None:
+            arrays = self.arrays[::-1] if self.format == "coo" else self.arrays
+            t = Pattern(self.view(self.tags).T, arrays, self.entries_shape)
+            t._transpose = ref(self)  # weak, so that both are let go with the last user of this
+            self._transpose = t
+            _by_view[id(t.views[0])] = t
         return t
 
     # ---- plans -------------------------------------------------------------------------------
 
     def plan(self, key: Hashable, build: Callable[[], Any]) -> Any:
         """`build()`, remembered under `key` (which must say all that `build` depends on)."""
-        with self._lock:
-            if key in self._plans:
-                self._plans.move_to_end(key)
-                return self._plans[key]
+        kept = self._plans.get(key)
+        if kept is not None:
+            kept[1] = self._used = clock()
+            return kept[0]
+        if self._forgotten and hash(key) in self._forgotten:
+            missed()
         plan = build()
         with self._lock:
-            self._plans[key] = plan
-            while len(self._plans) > PLANS_PER_PATTERN:
-                self._plans.popitem(last=False)
+            self._plans[key] = [plan, clock()]
+            if len(self._plans) > PLANS_PER_PATTERN:
+                _halve(self._plans, lambda kept: kept[1])
+        added((key, plan), _holdings)
         return plan
+
+    def _forget(self, key: Hashable) -> None:
+        with self._lock:
+            self._plans.pop(key, None)
+            _note(key, self._forgotten)
 
 
 # ---- the table of patterns -------------------------------------------------------------------
@@ -264,9 +291,10 @@ class Pattern:
 # are kept alive, so that a loop that makes a new matrix in each step meets its plans again.
 
 _lock = threading.Lock()
+_living: WeakValueDictionary[int, Pattern] = WeakValueDictionary()
 _by_view: WeakValueDictionary[int, Pattern] = WeakValueDictionary()
-_by_sample: OrderedDict[Hashable, list[Pattern]] = OrderedDict()
-_held = 0  # bytes of the index arrays in `_by_sample`
+_by_sample: dict[Hashable, list[Pattern]] = {}
+_forgotten: set[int] = set()  # hashes of keys of patterns that were let go
 
 _memcmp = (ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -274,7 +302,7 @@ _FEW_BYTES = 2**14  # are compared faster as strings
 
 
 def _sample(a: np.ndarray) -> Hashable:
-    return a.dtype.char, a.shape, a[:: max(1, a.size // 8)].tobytes()
+    return a.dtype.char, a.size, a[:: a.size // 8 or 1].tobytes()
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -294,20 +322,49 @@ def _writable(a: np.ndarray) -> np.ndarray:
     return a if a.flags.writeable and a.flags.c_contiguous else a.copy()
 
 
-def _bytes(p: Pattern) -> int:
-    return sum(a.nbytes for a in p.arrays)
-
-
 def _remember(key: Hashable, p: Pattern) -> None:
-    global _held
     with _lock:
-        known = _by_sample.setdefault(key, [])
-        if p not in known:
-            known.append(p)
-            _held += _bytes(p)
-        _by_sample.move_to_end(key)
-        while len(_by_sample) > 1 and (
-            len(_by_sample) > REMEMBERED_PATTERNS or _held > REMEMBERED_BYTES
-        ):
-            _, old = _by_sample.popitem(last=False)
-            _held -= sum(map(_bytes, old))
+        _by_sample.setdefault(key, []).append(p)
+        if len(_by_sample) > REMEMBERED_PATTERNS:
+            _halve(_by_sample, _last_used)
+    added(p, _holdings)
+
+
+def _halve(known: dict, used: Callable[[Any], int]) -> None:
+    """Drop the half that was not used for longest: at once, since looking for it takes time."""
+    oldest_first = sorted(known.items(), key=lambda item: used(item[1]))
+    for key, _ in oldest_first[: len(known) // 2]:
+        known.pop(key, None)
+
+
+def _last_used(patterns: list[Pattern]) -> int:
+    return max(p._used for p in patterns)
+
+
+def _forget(key: Hashable) -> None:
+    with _lock:
+        _by_sample.pop(key, None)
+        _note(key, _forgotten)
+
+
+def _note(key: Hashable, forgotten: set[int]) -> None:
+    if len(forgotten) >= MOST_NOTED:
+        forgotten.clear()
+    forgotten.add(hash(key))
+
+
+def _holdings() -> Iterator[Holding]:
+    """All that is remembered: patterns in the table, and the plans of all patterns."""
+    with _lock:
+        table = [(key, _last_used(known), known) for key, known in _by_sample.items()]
+    for key, used, known in table:
+        yield Holding(used, known, partial(_forget, key))
+    for p in filter(None, (living() for living in _living.valuerefs())):
+        with p._lock:
+            plans = list(p._plans.items())
+        for key, (plan, used) in plans:
+            yield Holding(used, (key, plan), partial(p._forget, key))
+
+
+def _nothing() -> Pattern | None:
+    return None

@@ -11,6 +11,8 @@ from autograd.extend import defjvp, defvjp
 from autograd.extend import primitive as autograd_primitive
 from autograd.numpy import numpy_vjps
 
+from .layout import DEVICE_ARRAYS
+
 __all__ = ["install"]
 
 _BASIC = frozenset((int, slice, type(None), type(Ellipsis), np.int64, np.int32))
@@ -22,17 +24,26 @@ def _untake(x, index, vs):
     """autograd's transpose of `A[index]`."""
     parts = index if type(index) is tuple else (index,)
     if not all(type(part) in _BASIC for part in parts):
+        if type(x) in DEVICE_ARRAYS:
+            return SparseObject(vs, lambda A: _scattered(A, index, x))
         return _untake_any.fun(x, index, vs)
 
     def add_to(A):
         part = A[index]
         if isinstance(part, np.ndarray):
             part += x
+        elif type(A) in DEVICE_ARRAYS:
+            A[index] += x
         else:
             np.add.at(A, index, x)
         return A
 
     return SparseObject(vs, add_to)
+
+
+def _scattered(A, index, x):
+    A.scatter_add(index, x)
+    return A
 
 
 defvjp(_untake, lambda ans, x, index, vs: lambda g: g[index], argnums=(0,))

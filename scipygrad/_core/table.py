@@ -19,6 +19,13 @@ class Entry:
     state: str
     wrt: tuple[str, ...] = ()
     note: str = ""
+    gpu: bool = False  # else operands on a GPU are moved to the host
+
+    def on_gpu(self) -> str:
+        """Where it runs with operands on a GPU."""
+        if self.state != "traced" or self.gpu:
+            return "yes" if self.gpu else ""
+        return "no" if self.name.partition("_")[0] in ("bsr", "dok", "lil") else "host"
 
     def line(self) -> str:
         """What stands in front of the docstring."""
@@ -43,10 +50,12 @@ def namespace_of(theirs: Any, name: str) -> str:
     raise LookupError(f"{name} is not a public name of scipy.sparse")
 
 
-def enter(theirs: Any, state: str, wrt: tuple[str, ...] = (), note: str = "") -> Entry:
+def enter(
+    theirs: Any, state: str, wrt: tuple[str, ...] = (), note: str = "", gpu: bool = False
+) -> Entry:
     """Put a public name of SciPy into the table."""
     name = theirs.__name__
-    entry = Entry(namespace_of(theirs, name), name, state, wrt, note)
+    entry = Entry(namespace_of(theirs, name), name, state, wrt, note, gpu)
     key = entry.namespace, name
     if key in TABLE:
         raise ValueError(f"{key} has a state already")
@@ -63,7 +72,9 @@ def render_support() -> str:
         "",
         "Made from the table in `scipygrad/_core/table.py`. *traced*: derivatives of every order, "
         "reverse and forward. *plain*: works on the values; there is no derivative to take. "
-        "*not yet*: works untraced; with a traced argument it raises `NotImplementedError`.",
+        "*not yet*: works untraced; with a traced argument it raises `NotImplementedError`. "
+        "GPU: *yes*: runs where its operands lie; *host*: operands on a [GPU](gpu.md) are copied "
+        "to the host for it, with a warning.",
         "",
     ]
     for namespace in NAMESPACES:
@@ -72,9 +83,12 @@ def render_support() -> str:
         )
         counts = ", ".join(f"{sum(e.state == s for e in entries)} {s}" for s in STATES)
         lines += [f"## scipygrad.{namespace}", "", counts, "",
-                  "| name | state | differentiable in | remark |", "|---|---|---|---|"]  # fmt: skip
+                  "| name | state | differentiable in | GPU | remark |",
+                  "|---|---|---|---|---|"]  # fmt: skip
         for e in entries:
-            lines.append(f"| `{e.name}` | {e.state} | {', '.join(e.wrt)} | {e.note} |")
+            lines.append(
+                f"| `{e.name}` | {e.state} | {', '.join(e.wrt)} | {e.on_gpu()} | {e.note} |"
+            )
         lines.append("")
     lines += _method_lines()
     return "\n".join(lines) + "\n"

@@ -20,12 +20,14 @@ import numpy as np
 import scipy.sparse as sps
 
 from .._backend import backend
-from .engine import cast, primitive
+from .device import namespace, one_device
+from .engine import cast, getval, primitive
+from .layout import DEVICE_ARRAYS
 from .pattern import Pattern, entries
 from .traced import TracedBase, class_of_ours, entries_of, lift, make
 
 __all__ = [
-    "Gather", "coalesced", "gather", "ones_like", "paired", "pool", "scatter", "split",
+    "Gather", "arranged", "coalesced", "gather", "ones_like", "paired", "pool", "scatter", "split",
     "transform",
 ]  # fmt: skip
 
@@ -55,9 +57,11 @@ class Gather:
     def scatter(self, x: np.ndarray) -> np.ndarray:
         """``out[index[k]] += x[k]`` of a vector."""
         if self.slice is not None:
-            out = np.zeros(self.size, x.dtype)
+            out = namespace(x).zeros(self.size, x.dtype)
             out[self.slice] = x
             return out
+        if type(x) is not np.ndarray:
+            return backend(x).scatter(x, self)
         self._scatters += 1
         if self._scatters > 1 and self.inverse is not None:  # a map that is used again
             return take(x, self.inverse)
@@ -111,7 +115,10 @@ def gather(x, plan):
     if plan.identity:
         return _in_shape(x, plan.out_shape)
     x = _in_shape(x, (plan.size,))
-    out = take(x, plan.index) if plan.slice is None else x[plan.slice].copy()
+    if plan.slice is not None:
+        out = x[plan.slice].copy()
+    else:
+        out = take(x, plan.index) if type(x) is np.ndarray else backend(x).gather(x, plan)
     return _in_shape(out, plan.out_shape)
 
 
@@ -135,12 +142,20 @@ def _(g, ans, x, plan):
 
 gather.linear("x")
 scatter.linear("x")
+gather.keeps()
+scatter.keeps()
 
 
 @primitive(wrt=("parts",))
 def pool(*parts):
     """All parts, flattened, one after the other."""
-    return np.concatenate([np.ravel(p) for p in parts])
+    xp = namespace(*parts)
+    if xp is not np:
+        parts = tuple(xp.asarray(p) if np.ndim(p) == 0 else p for p in parts)
+    return xp.concatenate([xp.ravel(p) for p in parts])
+
+
+pool.keeps()
 
 
 @pool.joint_vjp
@@ -151,7 +166,7 @@ def _(positions, g, ans, *parts):
 def split(x: Any, shapes: Sequence[tuple[int, ...]], wanted: Sequence[int]) -> list[Any]:
     """Those parts, by number, of a vector that is made of parts of these shapes."""
     ends = list(accumulate(map(math.prod, shapes)))
-    if type(x) is np.ndarray:
+    if type(x) is np.ndarray or type(x) in DEVICE_ARRAYS:
         return [
             x[ends[i] - math.prod(shape) : ends[i]].reshape(shape) if shape else x[ends[i] - 1]
             for i, shape in zip(wanted, map(shapes.__getitem__, wanted))
@@ -170,8 +185,9 @@ def _(positions, tangents, ans, *parts):
 def _with_zeros(positions: Sequence[int], tangents: Sequence[Any], parts: Sequence[Any]) -> list:
     """Tangents of all parts, zero for those that have none."""
     given = dict(zip(positions, tangents))
+    xp = namespace(*map(getval, parts))
     return [
-        given[i] if i in given else np.zeros(anp.shape(p), anp.result_type(p))
+        given[i] if i in given else xp.zeros(anp.shape(p), anp.result_type(p))
         for i, p in enumerate(parts)
     ]
 
@@ -201,11 +217,15 @@ class Places(NamedTuple):
 def place(places, *parts):
     """Each part at its places, zero elsewhere."""
     dtype = np.result_type(*parts)
-    out = (np.empty if places.full else np.zeros)(math.prod(places.shape), dtype)
+    xp = namespace(*parts)
+    out = (xp.empty if places.full else xp.zeros)(math.prod(places.shape), dtype)
     for part, plan in zip(parts, places.maps):
         if plan.slice is not None:
-            out[plan.slice] = np.ravel(part)
+            out[plan.slice] = xp.ravel(part) if np.ndim(part) else part
     return _in_shape(out, places.shape)
+
+
+place.keeps()
 
 
 @place.joint_vjp
@@ -259,7 +279,7 @@ def _read(result: Any, in_shape: tuple[int, ...]) -> _Structure:
     """The structure that a result of tags shows."""
     if hasattr(result, "format"):
         tags = entries(result)
-        pattern = Pattern.of(result, own=True)
+        pattern = Pattern.of(result)  # its index arrays may be those that a user gave
         return _Structure(
             Gather(tags - 1, in_shape, tags.shape), pattern, class_of_ours(type(result))
         )
@@ -312,6 +332,22 @@ def transform(
     return finish(gather(pool(*parts), structure.map), structure)
 
 
+def arranged(operation: Callable, x: Any) -> Any:
+    """``operation(x)`` of a constructor, which mostly takes the array x over as its entries.
+
+    Where it does, no tags are needed, and the entries are x itself.
+    """
+    probe = np.empty(anp.shape(x), np.int64)  # which nobody reads or writes
+    result = operation(probe)
+    taken = entries(result)
+    if not (
+        taken is probe
+        or (taken.shape == probe.shape and taken.__array_interface__ == probe.__array_interface__)
+    ):
+        return transform(operation, [x], None, duplicates=True)
+    return make(Pattern.of(result), x, class_of_ours(type(result)))
+
+
 def paired(operation: Callable, A: Any, B: Any, key: Hashable) -> Any:
     """The result of ``operation(A, B)``, whose entries are products of one entry of each."""
     A, B = (coalesced(x) if isinstance(x, TracedBase) else x for x in (A, B))
@@ -323,6 +359,7 @@ def paired(operation: Callable, A: Any, B: Any, key: Hashable) -> Any:
 
     whole_key = (key, _operand_key(A), _operand_key(B))
     structure, right = _plans((A, B)).plan(whole_key, build)
+    one_device(_data(A), _data(B))
     return finish(gather(_data(A), structure.map) * gather(_data(B), right), structure)
 
 

@@ -26,7 +26,7 @@ from autograd.extend import Box, defvjp_argnums
 from . import containers, slices
 from .capture import capture
 from .engine import VSpace, box_types, cast, getval, isbox, primitive
-from .layout import SPARSE_TYPES, TRACED_TYPES, SparseLayout
+from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES, TRACED_TYPES, SparseLayout
 from .pattern import Pattern, entries
 
 FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
@@ -65,7 +65,7 @@ class TracedBase(SparseLayout):
     @staticmethod
     def _from_node(value: Any, trace: int, node: Any) -> TracedBase:
         """What autograd's `new_box` calls for a sparse value."""
-        cls = value._class if isinstance(value, TracedBase) else type(value)
+        cls = class_of(value)
         if value.dtype.kind not in "fc":
             raise TypeError(
                 f"Can't differentiate with respect to a sparse matrix of dtype {value.dtype}: its "
@@ -138,8 +138,9 @@ def lift(A: Any) -> TracedBase:
     """`A` itself if traced, else a stand-in with the operations of a traced matrix."""
     if isinstance(A, TracedBase):
         return A
-    box = _blank(type(A))
-    box.__dict__.update(_constant=A, _class=type(A))
+    cls = class_of(A)
+    box = _blank(cls)
+    box.__dict__.update(_constant=A, _class=cls)
     return box
 
 
@@ -177,6 +178,18 @@ def class_of_ours(cls: type) -> type:
     return cls
 
 
+def class_of(A: Any) -> type:
+    """The class that a sparse matrix is of or stands for: on a GPU, its namesake on the host."""
+    t = type(A)
+    if t in TRACED_TYPES:
+        return A._class
+    if t in DEVICE_MATRICES:
+        from ..sparse._device import host_class
+
+        return host_class(t)
+    return t
+
+
 class Structure(NamedTuple):
     """What a cotangent of a sparse matrix has from it, besides the pattern."""
 
@@ -196,14 +209,14 @@ def entries_primitive(A, pattern):
 def _only_what_it_needs(argnums, ans, args, kwargs):
     """The VJP of `entries_primitive`, that does not keep the entries: they may be written to."""
     (A, pattern), rule = args, entries_primitive.vjps["A"]
-    like_A = Structure(A.dtype, A._class if isinstance(A, TracedBase) else type(A))
+    like_A = Structure(A.dtype, class_of(A))
     return lambda g: (rule(g, None, like_A, pattern),)
 
 
 @primitive(wrt=("data",))
 def copied(data):
     """The same entries, in memory of their own."""
-    return np.array(data)
+    return data.copy() if type(data) in DEVICE_ARRAYS else np.array(data)
 
 
 @copied.vjp("data")

@@ -25,7 +25,7 @@ from .._core import errors
 from .._core.engine import primitive
 from .._core.pattern import Pattern
 from ..sparse._matmul import sampled_outer, spmm
-from ._factor import Checked, default_factors, symmetric_factors
+from ._factor import default_factors, symmetric_factors
 
 DEGENERATE = 100.0
 """Eigenvalues are the same if they are closer than this many units of rounding of A."""
@@ -65,9 +65,20 @@ class Pencil:
     def shifted(self, shift: Any) -> Any:
         """A − shift · M, plain."""
         assert self.A is not None
+        place = None if self.M is not None else self.A.plan("places of the diagonal", self._places)
+        if place is not None:
+            data = self.a.astype(np.result_type(self.a, shift))
+            data[place] -= shift
+            return self.A.view(data)
         A = self.A.view(self.a)
         M = sps.eye_array(A.shape[0], format="csc", dtype=self.a.dtype)
         return A - shift * (M if self.M is None else self.M.view(self.m))
+
+    def _places(self) -> np.ndarray | None:
+        """Where A stores its diagonal, if it stores all of it."""
+        assert self.A is not None
+        place = np.flatnonzero(np.equal(*self.A.coords))
+        return place if self.A.inside is None and place.size == self.A.shape[0] else None
 
 
 def _norm(pattern: Pattern | None, data: np.ndarray) -> float:
@@ -105,6 +116,7 @@ class Bordered:
         self.shifts = (w + distance / (m or 1.0)).astype(w.dtype)
         self.factorisations = 0
         self._factors: dict[Any, Any] = {}
+        self._safe: set[Any] = set()  # those with partial pivoting
 
     def take_left(self, U: np.ndarray) -> None:
         """The left vectors U, Uᵀ M V = I."""
@@ -194,8 +206,7 @@ class Bordered:
             self._factor(shift, False)
         if self.further is not None:
             b = np.vstack([b, np.zeros((self.further.shape[1], b.shape[1]), b.dtype)])
-        factors = self._factors[shift]
-        solve = factors.unchecked if isinstance(factors, Checked) else factors.solve
+        solve = self._factors[shift].solve
         return solve(b.conj(), transposed).conj() if conjugate else solve(b, transposed)
 
     def _shift(self, j: int) -> tuple[Any, bool]:
@@ -205,7 +216,7 @@ class Bordered:
     def _make_safe(self, j: int) -> bool:
         """Factors with partial pivoting in place of others; False if they are that already."""
         shift, _ = self._shift(j)
-        if not isinstance(self._factors[shift], Checked):
+        if shift in self._safe:
             return False
         self._factor(shift, True)
         return True
@@ -215,10 +226,17 @@ class Bordered:
         if self.further is not None:
             F = sps.csc_array(self.further)
             A = sps.block_array([[A, F], [F.conj().T, None]], format="csc")
+        pattern = self.pencil.A
+        if pattern is None or getattr(A, "indices", None) is not pattern.views[1]:
+            pattern = None  # A has another structure
         self.factorisations += 1
+        self._factors.pop(shift, None)
         try:
-            factors = None if safe else symmetric_factors(A)
-            self._factors[shift] = default_factors(A) if factors is None else factors
+            checked = None if safe else symmetric_factors(A, pattern)
+            if checked is None:
+                self._safe.add(shift)
+            # (without A, which `Checked` would keep: the iteration checks the solution)
+            self._factors[shift] = default_factors(A) if checked is None else checked.factors
         except RuntimeError as error:
             if "singular" not in str(error):
                 raise

@@ -16,8 +16,9 @@ import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
 from .._core.capture import Kept
+from .._core.device import on_device, say_host, to_device, to_host
 from .._core.engine import contains_traced, is_sparse, isbox, strip
-from .._core.mirror import own, traced
+from .._core.mirror import all_plain, own, traced
 from .._core.table import enter
 from .._core.traced import TracedBase, entries_to_keep, lift
 from ..sparse._convert import to_dense
@@ -94,6 +95,7 @@ def _sparser(A: Any, b: Any) -> np.ndarray | None:
     wrt=("A", "b"),
     note="b dense or sparse; the factors are kept for the derivatives",
     untraced=_scipys_or_sparser,
+    gpu=True,
 )
 def spsolve(A, b, permc_spec=None, use_umfpack=True):
     A = _square_system(A)
@@ -101,7 +103,7 @@ def spsolve(A, b, permc_spec=None, use_umfpack=True):
         b = lift(b)
         if b.ndim == 2 and b.shape[1] != 1:
             _check_rows(A, b.shape)
-            return solve_sparse(A, b)
+            return solve_sparse_on_host(A, b) if on_device(A) else solve_sparse(A, b)
         b = to_dense(b)
     b = dense(b)
     _check_rows(A, anp.shape(b))
@@ -111,7 +113,13 @@ def spsolve(A, b, permc_spec=None, use_umfpack=True):
     data = as_dtype(entries_to_keep(A), factor_dtype(A.dtype, dtype))
     options = None if permc_spec is None else _as_spsolve(permc_spec)
     solver = Factorised(A._pattern, options, raises=False, package=chosen(use_umfpack))
-    return solve(data, as_dtype(b, dtype), solver)
+    return solve(data, as_dtype(b, dtype), solver, False)
+
+
+def solve_sparse_on_host(A: Any, b: Any) -> Any:
+    """The sparse A⁻¹ b of matrices on a GPU."""
+    say_host("spsolve with a sparse right side")
+    return to_device(solve_sparse(lift(to_host(A)), lift(to_host(b))))
 
 
 def _check_rows(A: TracedBase, shape: tuple[int, ...]) -> None:
@@ -137,7 +145,7 @@ class SuperLU:
     it (`splu` only) as well as in the right side.
     """
 
-    def __init__(self, lu: Any, data: Any, solver: Factorised) -> None:
+    def __init__(self, lu: Any, data: Any = None, solver: Factorised | None = None) -> None:
         self._lu, self._data, self._solver = lu, data, solver
 
     def __getattr__(self, name: str) -> Any:
@@ -184,13 +192,16 @@ class SuperLU:
 
     def solve(self, rhs: Any, trans: str = "N") -> Any:
         """x with A x = rhs, Aᵀ x = rhs ('T') or Aᴴ x = rhs ('H')."""
-        if not (isbox(rhs) or isbox(self._data)) and not contains_traced((rhs,)):
+        if not isbox(self._data) and (all_plain((rhs,)) or not contains_traced((rhs,))):
             return self._lu.solve(rhs, trans)
         if trans not in ("N", "T", "H"):
             raise ValueError("trans must be N, T, or H")
         b = dense(rhs)
         if anp.shape(b)[0] != self._lu.shape[0]:
             raise ValueError("b is of incompatible size")
+        if self._solver is None:  # of a plain matrix, whose entries nothing asks for
+            self._data, self._solver = np.empty(0), Factorised(None)
+            self._solver.keep(self._data, LU(self._lu, self._lu.U.dtype.kind == "c"))
         if trans == "H":  # Aᴴ x = b  ⇔  Aᵀ x̄ = b̄
             return anp.conj(solve(self._data, anp.conj(b), self._solver, True))
         return solve(self._data, b, self._solver, trans == "T")
@@ -199,19 +210,17 @@ class SuperLU:
 enter(spla.SuperLU, "traced", ("A",), "made by splu and spilu; `solve` is differentiable")
 
 
-def _superlu(function: Any, A: Any, *args: Any, **kwargs: Any) -> SuperLU:
-    """A SuperLU of ours for a plain matrix."""
-    lu = function(A, *args, **kwargs)
-    solver, data = Factorised(None), np.empty(0)
-    solver.keep(data, LU(lu, np.iscomplexobj(A)))
-    return SuperLU(lu, data, solver)
+def _of_plain(theirs: Any) -> Any:
+    """SciPy's function with a SuperLU of ours around its result."""
+    return lambda *args, **kwargs: SuperLU(theirs(*args, **kwargs))
 
 
 @traced(
     spla.splu,
     wrt=("A",),
     note="through `solve`, in A and in the right side; L and U of a traced A raise",
-    untraced=lambda *args, **kwargs: _superlu(spla.splu, *args, **kwargs),
+    untraced=_of_plain(spla.splu),
+    gpu=True,
 )
 def splu(A, permc_spec=None, diag_pivot_thresh=None, relax=None, panel_size=None, options=None):
     A = _to_factor(A)
@@ -242,7 +251,7 @@ def _untraced_factorized(A: Any) -> Any:
     theirs = spla.factorized(A)
     lu = getattr(theirs, "__self__", None)
     if lu is not None:
-        return _superlu(lambda _: lu, A).solve
+        return SuperLU(lu).solve
     ours = _factorized(A, eager=False)  # SciPy has UMFPACK's factors, and no way to share them
     return lambda b: ours(b) if contains_traced((b,)) else theirs(b)
 
@@ -257,7 +266,7 @@ def _factorized(A: Any, eager: bool) -> Any:
 
 
 @traced(spla.factorized, wrt=("A",), note="and the right side of the function that it returns",
-        untraced=_untraced_factorized)  # fmt: skip
+        untraced=_untraced_factorized, gpu=True)  # fmt: skip
 def factorized(A):
     return splu(A).solve if chosen() is None else _factorized(A, eager=True)
 
@@ -266,7 +275,7 @@ def factorized(A):
     spla.spilu,
     wrt=(),
     note="`solve` of the factors of a constant A is differentiable in the right side",
-    untraced=lambda *args, **kwargs: _superlu(spla.spilu, *args, **kwargs),
+    untraced=_of_plain(spla.spilu),
 )
 def spilu(A, drop_tol=None, fill_factor=None, drop_rule=None, permc_spec=None,
           diag_pivot_thresh=None, relax=None, panel_size=None, options=None):  # fmt: skip

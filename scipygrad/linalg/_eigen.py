@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse.linalg as spla
 
 from .._core import errors
-from .._core.engine import contains_traced, is_sparse, isbox, strip
+from .._core.engine import contains_traced, is_sparse, isbox, primitive, strip
 from .._core.mirror import traced
 from .._core.pattern import Pattern
-from .._core.traced import constant, entries_to_keep, lift
+from .._core.traced import constant, entries_of, entries_to_keep, lift, make
 from ..sparse._convert import as_format
 from ._bordered import Pencil
 from ._eigenpairs import Eigenpairs, eigenvalues, eigenvectors
@@ -47,11 +47,45 @@ def operand(A: Any, name: str, function: str, hermitian: bool) -> Operand:
             raise NotImplementedError(errors.traced_operator(function, name))
         else:
             return Operand(None, NO_ENTRIES, True)
-    B = as_format(lift(A), "csc")
+    B = canonical(as_format(lift(A), "csc"))
     if hermitian and constant(lift(A)) is None:
-        B = as_format(lift((B + B.conj().T) * 0.5), "csc")
-    B = canonical(B)
+        p = B._pattern
+        mirrored = p.plan("mirrored", lambda: _mirrored(p))
+        if mirrored is None:
+            B = canonical(as_format(lift((B + B.conj().T) * 0.5), "csc"))
+        else:
+            B = lift(make(p, hermitian_part(entries_of(B), mirrored), B._class))
     return Operand(B._pattern, entries_to_keep(B), True)
+
+
+def _mirrored(p: Pattern) -> np.ndarray | None:
+    """Where (j, i) is stored for each entry (i, j) of a csc; None if that is not so for all."""
+    T = p.view(p.tags).tocsr()
+    if not all(map(np.array_equal, p.arrays, (T.indptr, T.indices))):
+        return None
+    return (T.data - 1).astype(np.int32 if p.size < 2**31 else np.int64)
+
+
+@primitive(wrt=("data",))
+def hermitian_part(data, mirrored):
+    """Entries of (A + Aᴴ) / 2, on a symmetric pattern."""
+    part = data.take(mirrored)
+    if part.dtype.kind == "c":
+        np.conj(part, out=part)
+    part += data
+    part *= 0.5
+    return part
+
+
+hermitian_part.keeps()
+
+
+@hermitian_part.vjp("data")  # its own transpose, `mirrored` being its own inverse
+def _(g, ans, data, mirrored):
+    return hermitian_part(g, mirrored)
+
+
+hermitian_part.linear("data")
 
 
 def pencil_of(A: Operand, M: Operand, names: str = "AM") -> Pencil:

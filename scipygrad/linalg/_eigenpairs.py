@@ -108,8 +108,13 @@ class Eigenpairs:
             )
         groups = np.argmax(self.same, axis=1)
         system = Bordered(self.name, self.pencil, self.w[groups], self.V, groups, self.further)
-        system.take_left(self.V.conj() / self.norm if self.hermitian else self._left(system))
+        system.take_left(self._conjugate(self.V) if self.hermitian else self._left(system))
         return system
+
+    def _conjugate(self, V: Any) -> Any:
+        """The left vectors of a Hermitian problem."""
+        V = anp.conj(V) if self.V.dtype.kind == "c" else V
+        return V if self.norm == 1.0 else V / self.norm
 
     def _left(self, system: Bordered) -> np.ndarray:
         U = system.left()
@@ -125,7 +130,7 @@ class Eigenpairs:
 
     def left(self, a: Any, m: Any, V: Any) -> Any:
         """U, differentiable."""
-        return anp.conj(V) / self.norm if self.hermitian else left(a, m, V, self)
+        return self._conjugate(V) if self.hermitian else left(a, m, V, self)
 
     # ---- what has no derivative --------------------------------------------------------------
 

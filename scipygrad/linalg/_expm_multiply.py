@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
+from .._backend import backend
 from .._core.engine import cast, contains_traced, is_sparse, isbox, primitive, strip
 from .._core.mirror import traced
 from .._core.npmatrix import TracedNumpyMatrix, as_npmatrix
@@ -124,6 +125,8 @@ def _(names, g, ans, data, x, h, steps):
 
 def _adjoint(g: Any, data: Any, x: Any, h: Any, steps: Steps, wrt_data: bool) -> tuple:
     """The terms xₖ = (h/k) N xₖ₋₁ forward, their cotangents wₖ₋₁ = g + (h/k) Nᵀ wₖ backward."""
+    if wrt_data and all(type(v) is np.ndarray for v in (g, data, x)) and not isbox(h):
+        return _adjoint_of_numbers(g, data, x, h, steps)
     m = steps.degree
     terms = [x]
     for k in range(1, m if wrt_data else 0):
@@ -141,6 +144,55 @@ def _adjoint(g: Any, data: Any, x: Any, h: Any, steps: Steps, wrt_data: bool) ->
                 left, right = [], []
         w = g + steps.multiply(data, scaled, transposed=True)
     return total, w
+
+
+def _adjoint_of_numbers(
+    g: np.ndarray, data: np.ndarray, x: np.ndarray, h: float, steps: Steps
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same in less memory: in place, and so many columns at a time that the terms take no more
+    than what is stored. If that is not even one column, not all of its terms are there at once.
+    """
+    dtype, (n, columns) = np.result_type(g, data, x, steps.mu), x.shape
+    g, x = g.astype(dtype, copy=False), x.astype(dtype, copy=False)
+    stored = data.nbytes + sum(a.nbytes for a in steps.A.arrays) + 2 * x.nbytes
+    at_once = stored // (n * steps.degree * dtype.itemsize)
+    total, w = np.zeros(data.shape, dtype), np.empty_like(g)
+    block = max(1, at_once)
+    length = steps.degree if at_once else math.isqrt(steps.degree)
+    for k in range(0, columns, block):
+        some = (slice(None), slice(k, k + block))
+        w[some] = _adjoint_of_columns(g[some], data, x[some], h, steps, length, total)
+    return total, w
+
+
+def _adjoint_of_columns(
+    g: np.ndarray, data: np.ndarray, x: np.ndarray, h: float, steps: Steps, length: int,
+    total: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """The cotangent of x; that of A's entries is added to `total`. Terms: `length` at a time."""
+    first = range(0, steps.degree, length)
+    starts = [x]  # x₀ and every term after `length` others
+    for k in range(1, first[-1] + 1):
+        x = steps.multiply(data, x)
+        x *= h / k
+        if k % length == 0:
+            starts.append(x)
+    w: Any = g
+    for start in reversed(first):
+        terms = [starts.pop()]
+        stop = min(start + length, steps.degree)
+        for k in range(start + 1, stop):
+            terms.append(steps.multiply(data, terms[-1]))
+            terms[-1] *= h / k
+        for k in range(stop, start, -1):
+            w = w * (h / k)
+            moved = backend(data).add_outer(total, w, data, terms.pop(), steps.A)
+            if steps.mu:
+                w *= steps.mu
+                moved -= w
+            moved += g
+            w = moved
+    return w
 
 
 @step.joint_jvp
@@ -195,7 +247,9 @@ class Evolution:
         if isinstance(self.A, Pattern):
             A = self.A.view(data)
             mu = (A.trace() if self.traceA is None else self.traceA) / n
-            norm = abs(A - mu * sps.eye_array(n, format="csr")).sum(axis=0).max()
+            diagonal = A.diagonal()
+            columns = self.A.view(np.abs(data)).T @ np.ones(n)
+            norm = (columns - abs(diagonal) + abs(diagonal - mu)).max(initial=0.0)
         else:
             mu = 0.0 if self.traceA is None else self.traceA / n
             norm = spla.onenormest(self.A - mu * spla.aslinearoperator(sps.eye_array(n)))
@@ -275,7 +329,7 @@ def expm_multiply(A, B, start=None, stop=None, num=None, endpoint=None, traceA=N
         of, data = A, np.empty(0)
     else:
         A = coalesced(lift(A) if is_sparse(A) else lift(_full(A)))
-        if A.format not in ("csr", "csc", "coo"):
+        if A.format not in ("csr", "csc"):
             A = as_format(A, "csr")
         of, data = A._pattern, _floating(entries_to_keep(A))
     X = evolve(data, b, t, Evolution(of, {} if single else strip(times), traceA))

@@ -16,11 +16,14 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse.linalg as spla
 
+from .._core.device import host, namespace, on_device
 from .._core.engine import cast, contains_traced, is_sparse, isbox
+from .._core.layout import DEVICE_ARRAYS
 from .._core.pattern import Pattern
 from .._core.tags import Gather, coalesced, gather
 from .._core.traced import TracedBase, entries_of, lift, make
 from ..sparse._convert import as_family, as_format
+from ..sparse._convert import transposed as as_transposed
 from ._implicit import Solver
 from ._packages import Unsuitable
 
@@ -56,10 +59,9 @@ class LU:
 class Checked:
     """Factors of A whose pivots may be small: a solution is refined, or given up (None)."""
 
-    def __init__(self, A: Any, factors: Any) -> None:
+    def __init__(self, A: Any, factors: Any, norms: tuple[float, float] | None = None) -> None:
         self._A, self.factors = A, factors
-        size = abs(A)
-        self._norms = tuple(float(size.sum(axis=k).max()) for k in (1, 0))  # of A and of Aᵀ
+        self._norms = norms or _sizes(A)[1]  # of A and of Aᵀ
 
     def solve(self, b: np.ndarray, transposed: bool) -> np.ndarray | None:
         """x with A x = b, or Aᵀ x = b, as exact as a backward stable method makes it."""
@@ -74,7 +76,7 @@ class Checked:
 
     def residual(self, x: np.ndarray, b: np.ndarray, transposed: bool) -> tuple[np.ndarray, float]:
         """b - A x, and the backward error: its size in units of ε (‖A‖ ‖x‖ + ‖b‖)."""
-        r = b - (self._A.T if transposed else self._A) @ x
+        r = b - (as_transposed(self._A) if transposed else self._A) @ x
         size = self._norms[transposed] * abs(x).max(axis=0) + abs(b).max(axis=0)
         error = abs(r).max(axis=0) / np.where(size == 0, 1, size)
         return r, float(np.max(error, initial=0.0) / np.finfo(x.dtype).eps)
@@ -109,15 +111,22 @@ def symmetric_factors(A: Any, pattern: Pattern | None = None, small: int = SMALL
     )
     if not symmetric:
         return None
-    largest = np.maximum.reduceat(abs(A.data), A.indptr[:-1])
-    diagonal = abs(A.diagonal())
-    if not ((diagonal > 0) & (diagonal >= 0.1 * largest) & np.isfinite(largest)).all():
+    fit, norms = _sizes(A)
+    if not fit:
         return None
     try:
         lu = spla.splu(A, **SYMMETRIC)
     except RuntimeError:  # a pivot is exactly zero: let SciPy's default find out
         return None
-    return Checked(A, LU(lu, A.dtype.kind == "c"))
+    return Checked(A, LU(lu, A.dtype.kind == "c"), norms)
+
+
+def _sizes(A: Any) -> tuple[bool, tuple[float, float]]:
+    """Whether the diagonal of A (csc) is fit for pivots; the row sum norms of A and of Aᵀ."""
+    from .._backend.elimination import sizes
+
+    fit, *norms = sizes(A.indptr, A.indices, A.data, 0.1)
+    return fit, tuple(norms)
 
 
 def default_factors(A: Any, options: dict[str, Any] | None = None) -> LU:
@@ -131,7 +140,7 @@ def factorise(
     """Factors of A (csc, canonical): by `package`, else as its structure deserves."""
     if package is not None and A.shape[0]:
         try:
-            return Checked(A, package(A))
+            return Checked(A, package(A, pattern))
         except Unsuitable:
             pass
     chosen = symmetric_factors(A, pattern) if options is None else None
@@ -170,10 +179,11 @@ class Factorised(Solver):
 
     def matrix(self, data: np.ndarray) -> Any:
         """What is factorised: A, or Aᵀ if the pattern is csr."""
-        A = self.pattern.view(data)
-        return A if A.format == "csc" else A.T
+        A = self.pattern.view(host(data))
+        return A if A.format == "csc" else as_transposed(A)
 
     def solve(self, data: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
+        xp = namespace(data, b)
         factors = self.factors(data)
         if self.pattern is not None and self.pattern.format == "csr":
             transposed = not transposed
@@ -181,11 +191,16 @@ class Factorised(Solver):
         if x is None and factors is not None:  # not accurate
             factors = self._make(data, default_factors)
             x = None if factors is None else factors.solve(b, transposed)
-        return np.full(b.shape, np.nan, np.result_type(data, b)) if x is None else x
+        dtype = np.result_type(data.dtype, b.dtype)
+        return xp.full(b.shape, np.nan, dtype) if x is None else x
 
     def _make(self, data: np.ndarray, make_factors: Any) -> Any:
         try:
             factors = make_factors(self.matrix(data))
+            if on_device(data):
+                from . import _device
+
+                factors = _device.moved(factors, self.pattern, data)
         except RuntimeError as error:
             if self.raises or "singular" not in str(error):
                 raise
@@ -209,7 +224,9 @@ def as_csc_array(A: Any) -> Any:
 
 def dense(b: Any) -> Any:
     """A right side as an array, traced or not."""
-    return b if isbox(b) else anp.array(b) if contains_traced((b,)) else np.asarray(b)
+    if isbox(b) or type(b) in DEVICE_ARRAYS:
+        return b
+    return anp.array(b) if contains_traced((b,)) else np.asarray(b)
 
 
 def canonical(A: TracedBase) -> TracedBase:
@@ -219,7 +236,8 @@ def canonical(A: TracedBase) -> TracedBase:
         A = _pruned(A)
     p = A._pattern
     if not p.plan("sorted indices", lambda: p.view(p.tags).has_sorted_indices):
-        A = A.sorted_indices() if isbox(entries_of(A)) else lift(_sorted(A))
+        moves = isbox(entries_of(A)) or on_device(A)
+        A = lift(A.sorted_indices()) if moves else lift(_sorted(A))
     if A.dtype.kind not in "fc":
         A = lift(make(A._pattern, cast(entries_of(A), floating(A.dtype)), A._class))
     return A

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse.linalg as spla
 
 from .._core.engine import below, isbox, primitive, record, trace_of, tracing
-from .._core.mirror import traced
+from .._core.mirror import as_scipys, traced
 from .._core.pattern import Pattern
 from ..sparse._matmul import sampled_outer, spmm
 from ._action import Action
@@ -124,7 +124,9 @@ def is_operator(x: Any) -> bool:
     return isinstance(x, spla.LinearOperator) or hasattr(x, "matvec")
 
 
-def traced_solver(theirs: Callable, wrt: tuple[str, ...], note: str = "") -> Callable:
+def traced_solver(
+    theirs: Callable, wrt: tuple[str, ...], note: str = "", gpu: bool = False
+) -> Callable:
     """As `traced`, for a function of operators, which do not show whether they are traced.
 
     While nothing is being traced, SciPy's function is called.
@@ -134,8 +136,10 @@ def traced_solver(theirs: Callable, wrt: tuple[str, ...], note: str = "") -> Cal
         def untraced(*args, **kwargs):
             if tracing() and any(map(is_operator, (*args, *kwargs.values()))):
                 return implementation(*args, **kwargs)
-            return theirs(*args, **kwargs)
+            if args:  # A, which only products are made with, one in each iteration
+                return theirs(as_scipys(args[0]), *args[1:], **kwargs)
+            return theirs(**kwargs)
 
-        return traced(theirs, wrt, note, untraced)(implementation)
+        return traced(theirs, wrt, note, untraced, gpu)(implementation)
 
     return declare

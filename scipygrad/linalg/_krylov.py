@@ -16,8 +16,11 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse.linalg as spla
 
+from .._backend import backend
+from .._core.device import namespace, on_device
 from .._core.engine import contains_traced, is_sparse, isbox, strip
 from .._core.errors import AdjointConvergenceWarning
+from .._core.layout import DEVICE_ARRAYS
 from .._core.pattern import Pattern
 from .._core.tags import coalesced
 from .._core.traced import entries_to_keep, lift
@@ -25,6 +28,9 @@ from ..sparse._convert import as_format
 from ._action import Action, MatrixAction, OperatorAction, numbers_only
 from ._implicit import Solver, is_operator, solve, solve_action, traced_solver
 from ._operator import IdentityOperator, MatrixLinearOperator, aslinearoperator
+
+ON_GPU = ("cg", "cgs", "gmres", "bicgstab", "minres")
+"""Methods that CuPy has with SciPy's meaning; the others run on the host."""
 
 
 class Iteration(Solver):
@@ -55,7 +61,8 @@ class Iteration(Solver):
         if self.info is None:
             return self._begin()
         flip = transposed and not self.hermitian
-        return self._go_on((self.pattern.T if flip else self.pattern).view(data), b, transposed)
+        pattern = self.pattern.T if flip else self.pattern
+        return self._go_on(backend(data, b).matrix(pattern, data), b, transposed)
 
     def run(self, action: Action, b: np.ndarray, transposed: bool) -> np.ndarray:
         if self.info is None:
@@ -66,8 +73,15 @@ class Iteration(Solver):
     def _begin(self) -> np.ndarray:
         A, b, options = self._first
         self._first = None
-        x, self.info = self.method(A, b, **self._forward(), **options)
-        return np.array(x)  # for b = 0, SciPy returns b itself
+        x, self.info = self._run(A, b, **self._forward(), **options)
+        return namespace(x).array(x)  # for b = 0, SciPy returns b itself
+
+    def _run(self, A: Any, b: Any, **options: Any) -> tuple[Any, int]:
+        if type(b) is np.ndarray:
+            return self.method(A, b, **options)
+        from ._device import iterate
+
+        return iterate(self.method, A, b, **options)
 
     def _forward(self) -> dict[str, Any]:
         return {name: _plain_operator(M) for name, M in self.preconditioners.items()}
@@ -82,7 +96,7 @@ class Iteration(Solver):
         flip = transposed and self.hermitian  # Aᵀ x = b  ⇔  A x* = b*
         Ms = self._adjoint() if transposed and not self.hermitian else self._forward()
         rhs = b.conj() if flip else b
-        x, info = self.method(A, rhs.ravel(), **self.limits, **Ms, **self.again)
+        x, info = self._run(A, rhs.ravel(), **self.limits, **Ms, **self.again)
         if info:
             warnings.warn(
                 f"{self.method.__name__}: the linear system of a derivative did not converge "
@@ -142,7 +156,7 @@ def _transposed_operator(M: Any) -> Any:
 
 
 def _right_side(b: Any) -> Any:
-    if isbox(b):
+    if isbox(b) or type(b) in DEVICE_ARRAYS:
         return b
     return anp.array(b) if contains_traced((b,)) else np.asarray(b)
 
@@ -161,7 +175,7 @@ def _iterate(
     if is_sparse(A):
         given = strip(A)
         A = coalesced(lift(A))
-        if A.format not in ("csr", "csc", "coo"):
+        if A.format not in (("csr", "csc") if on_device(A) else ("csr", "csc", "coo")):
             A = as_format(A, "csr")
         pattern, data = A._pattern, entries_to_keep(A)
     elif isinstance(A, np.ndarray) or isbox(A):
@@ -195,7 +209,7 @@ def _krylov(theirs: Callable, note: str = "") -> Callable:
         "solution",
     )))  # fmt: skip
 
-    return traced_solver(theirs, ("A", "b"), note)
+    return traced_solver(theirs, ("A", "b"), note, gpu=theirs.__name__ in ON_GPU)
 
 
 # ---- the methods ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import scipy.sparse.linalg as spla
 from .._core.engine import strip
 from .._core.mirror import traced
 from .._core.traced import lift
-from ..sparse import _elementwise
+from ..sparse import _power
 
 
 @traced(spla.matrix_power, wrt=("A",), note="power is a whole number")
@@ -18,4 +18,4 @@ def matrix_power(A, power):
     power = strip(power)
     with suppress(TypeError):  # if it is no whole number, SciPy's exception comes
         power = operator.index(power)
-    return _elementwise.matrix_power(lift(A), power)
+    return _power.matrix_power(lift(A), power)

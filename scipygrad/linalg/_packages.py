@@ -6,14 +6,16 @@ can be imported, unless `use_solver(useUmfpack=False)`. CHOLMOD (scikit-sparse) 
 matrices that they can take; others go to SuperLU as before. The choice belongs to the thread that
 made it, as SciPy's does.
 
-An adapter is made from a matrix in csc of sorted entries. It solves with it and its transpose. It
-raises `Unsuitable` for a matrix that it cannot take.
+An adapter is made from a matrix in csc of sorted entries, and may keep what depends on the
+structure alone with the pattern. It solves with the matrix and its transpose. It raises
+`Unsuitable` for a matrix that it cannot take.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
+from copy import copy
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -35,7 +37,7 @@ def by_columns(solve: Any, b: np.ndarray) -> np.ndarray:
 class Umfpack:
     """LU factors of a real or complex matrix in double precision."""
 
-    def __init__(self, A: Any) -> None:
+    def __init__(self, A: Any, pattern: Any = None) -> None:
         if A.dtype.char not in "dD":
             raise Unsuitable
         self._umfpack = import_module("scikits.umfpack")
@@ -56,7 +58,7 @@ class Umfpack:
 class Cholmod:
     """Cholesky factors of a real symmetric or complex Hermitian positive definite matrix."""
 
-    def __init__(self, A: Any) -> None:
+    def __init__(self, A: Any, pattern: Any = None) -> None:
         if A.dtype.char not in "dD" or (A.diagonal().real <= 0).any():
             raise Unsuitable
         if (A - A.conj().T).count_nonzero():
@@ -73,27 +75,91 @@ class Cholmod:
 
 
 class Pardiso:
-    """LU factors of a real matrix in double precision, by Intel's MKL."""
+    """Factors of a real matrix in double precision, by Intel's MKL; LDLᵀ of a symmetric one.
 
-    def __init__(self, A: Any) -> None:
+    The analysis of a structure is kept with its pattern, and serves the next matrix that has it.
+    """
+
+    def __init__(self, A: Any, pattern: Any = None) -> None:
         if A.dtype.char != "d" or not np.diff(A.indptr).all() or not np.isfinite(A.data).all():
             raise Unsuitable  # (it crashes on an empty column)
-        pypardiso = import_module("pypardiso.pardiso_wrapper")
-        self._A, self._lock = A.copy(), threading.Lock()
-        self._factors = pypardiso.PyPardisoSolver()
-        weakref.finalize(self, self._factors.free_memory, everything=True)
-        try:
-            self._factors.factorize(self._A)
-        except pypardiso.PyPardisoError as error:
-            raise Unsuitable from error
-        if self._factors.get_iparm(14):  # it has changed pivots that were zero or nearly so
-            raise Unsuitable
+        self._lock = threading.Lock()
+        triangle = _triangle(A)
+        self.symmetric = triangle is not None
+        if not (self.symmetric and self._factorise(triangle, -2, pattern)):
+            self.symmetric = False
+            if not self._factorise(A.copy(), 11, pattern):
+                raise Unsuitable
+
+    def _factorise(self, A: Any, kind: int, pattern: Any) -> bool:
+        """Whether it could, without a change to pivots that are zero or nearly so."""
+        self._A = A  # in csc, read as Aᵀ in csr
+        idle = [] if pattern is None else pattern.plan(("pardiso", kind), list)
+        for analysed in (True, False):
+            try:
+                handle = idle.pop() if analysed else _Handle(kind)
+            except IndexError:
+                continue
+            if handle.run(A, PHASE_FACTORS if analysed else PHASE_ANALYSIS_AND_FACTORS):
+                self._handle = handle
+                weakref.finalize(self, handle.lay_down, idle).atexit = False
+                return True
+        return False
 
     def solve(self, b: np.ndarray, transposed: bool) -> np.ndarray:
         """x with A x = b, or Aᵀ x = b."""
-        # The transpose in csr has the same arrays, by which it is known to be factorised.
         with self._lock:
-            return self._factors.solve(self._A.T if transposed else self._A, b)
+            return self._handle.solve(self._A, b, not (transposed or self.symmetric))
+
+
+PHASE_ANALYSIS_AND_FACTORS, PHASE_FACTORS, PHASE_SOLVE = 12, 22, 33
+_solver: Any = None
+
+
+class _Handle:
+    """PARDISO's memory for one structure."""
+
+    def __init__(self, kind: int) -> None:
+        global _solver
+        if _solver is None:  # it searches the file system for MKL each time that one is made
+            _solver = import_module("pypardiso.pardiso_wrapper").PyPardisoSolver()
+        self._solver = copy(_solver)
+        for name in ("pt", "iparm", "perm"):
+            setattr(self._solver, name, np.zeros_like(getattr(_solver, name)))
+        self._solver.set_matrix_type(kind)
+        weakref.finalize(self, self._solver.free_memory, everything=True)
+
+    def run(self, A: Any, phase: int) -> bool:
+        """Whether a phase of the factorisation of A went well."""
+        self._solver.set_phase(phase)
+        try:
+            self._solver._call_pardiso(A, np.zeros((A.shape[0], 1)))
+        except import_module("pypardiso.pardiso_wrapper").PyPardisoError:
+            return False
+        return not self._solver.get_iparm(14)  # pivots that it has changed
+
+    def solve(self, A: Any, b: np.ndarray, transposed: bool) -> np.ndarray:
+        """The solution with the matrix, in csr, that has the arrays of A."""
+        self._solver.set_phase(PHASE_SOLVE)
+        self._solver.set_iparm(12, int(transposed))
+        return self._solver._call_pardiso(A, np.asfortranarray(b))
+
+    def lay_down(self, idle: list) -> None:
+        """Let the factors go and keep the analysis, of one matrix of a structure."""
+        self._solver.free_memory(everything=False)
+        if not idle:
+            idle.append(self)
+
+
+def _triangle(A: Any) -> Any:
+    """The lower triangle of a symmetric matrix (csc) with all of its diagonal stored, or None."""
+    T = A.tocsr()
+    if not all(np.array_equal(getattr(A, x), getattr(T, x)) for x in ("indptr", "indices", "data")):
+        return None
+    L = sps.tril(A, format="csc")
+    n = L.shape[0]
+    has_diagonal = np.diff(L.indptr).all() and (L.indices[L.indptr[:-1]] == np.arange(n)).all()
+    return L if has_diagonal else None
 
 
 # ---- the choice ------------------------------------------------------------------------------

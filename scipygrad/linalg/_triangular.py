@@ -10,7 +10,9 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
+from .._core.device import placed_as, refuse_mixed
 from .._core.engine import is_sparse
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
 from .._core.pattern import Pattern
 from .._core.traced import entries_to_keep, lift
@@ -25,6 +27,11 @@ class Substitution(Solver):
         self.pattern, self.lower, self.unit = pattern, lower, unit
 
     def solve(self, data: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
+        if type(data) in DEVICE_ARRAYS or type(b) in DEVICE_ARRAYS:
+            refuse_mixed((data, b))
+            from ._device import substitute as on_gpu
+
+            return on_gpu(self.pattern, data, b, self.lower, self.unit, transposed)
         from .._backend.elimination import OUTSIDE, SINGULAR, substitute
 
         indptr, indices = self.pattern.arrays
@@ -45,7 +52,10 @@ class Substitution(Solver):
 
     def on_entries(self, entries: Any) -> Any:
         used = self.pattern.plan(("triangle", self.lower, self.unit), self._used)
-        return entries if used is None else anp.where(used, entries, np.zeros(1, entries.dtype))
+        if used is None:
+            return entries
+        nothing = np.zeros(1, entries.dtype)
+        return anp.where(placed_as(used, entries), entries, placed_as(nothing, entries))
 
     def _used(self) -> np.ndarray | None:
         """Which entries are read; None for all."""
@@ -102,6 +112,7 @@ def _substituted(A: Any, b: Any, lower: bool, unit: bool) -> np.ndarray | None:
     wrt=("A", "b"),
     note="a triangular A; with unit_diagonal its diagonal is not read",
     untraced=_scipys_or_faster,
+    gpu=True,
 )
 def spsolve_triangular(A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False):
     if not is_sparse(A) or A.format not in ("csc", "csr"):

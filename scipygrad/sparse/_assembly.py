@@ -131,7 +131,7 @@ class Assembly:
 
     def sorted_indices(self) -> Any:
         """A copy with sorted indices."""
-        A = self.copy()
+        A = lift(self.copy())
         A.sort_indices()
         return A
 

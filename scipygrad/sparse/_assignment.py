@@ -11,6 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._core.collect import array_of
+from .._core.device import on_device
 from .._core.elements import as_deferred, is_number
 from .._core.engine import cast, is_sparse, isbox
 from .._core.tags import transform
@@ -76,7 +77,8 @@ def assigned(A: TracedBase, assign: Any, v: Any) -> Any:
         return T
 
     operands = [A, v]
-    if not isinstance(v, TracedBase) and not isbox(v) and not isbox(entries_of(A)):
+    constants = not isinstance(v, TracedBase) and not isbox(v) and not isbox(entries_of(A))
+    if constants and not on_device(A):
         B = plain(A).copy()
         assign(B, v)
         return B

@@ -8,24 +8,23 @@ into a traced one, and in-place methods copy first what is shared with a pattern
 from __future__ import annotations
 
 import inspect
+import sys
 from abc import ABCMeta
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sps
 
-from .._core.capture import is_captured
+from .._core.device import on_device
 from .._core.engine import box_types, contains_traced
-from .._core.layout import TRACED_TYPES, SparseLayout
-from .._core.mirror import OURS, own
+from .._core.layout import DEVICE_MATRICES, TRACED_TYPES, SparseLayout
+from .._core.mirror import DICTIONARIES, OURS, PLAIN, THEIRS, own
 from .._core.table import enter
-from .._core.traced import become_traced, lift, register_class
-from ._shortcuts import Compressed, Coordinates
+from .._core.traced import class_of, register_class
+from ._methods import wrap_methods
+from ._shortcuts import Blocks, ByCoordinates, Compressed, Coordinates, Diagonals
 
-_THEIRS: dict[type, type] = {}
-"""SciPy's class for each of ours; not for classes that a user derives from ours."""
-_CONTAINERS = frozenset((list, tuple, np.ndarray))
+_modules = sys.modules
 
 
 class Meta(ABCMeta):
@@ -43,18 +42,32 @@ class Meta(ABCMeta):
         if type(arg1) is tuple and arg1:
             first = arg1[0]
         t = type(first)
-        if t in box_types or (t in _CONTAINERS and contains_traced((first,))):
+        if t is np.ndarray:
+            unclear = first.dtype.hasobject
+        else:
+            unclear = t is list or t is tuple
+        if t in box_types or (unclear and contains_traced((first,))):
             from ._construct import construct
 
             return construct(cls, *args, **kwargs)
         if cls in _WITH_SHORTCUTS:  # not subclasses of them, whose constructors may do more
-            if t is np.ndarray and type(arg1) is tuple and len(arg1) == cls._parts:
-                new = cls._from_arrays(*args, **kwargs)
+            if t is np.ndarray:
+                new = None
+                if type(arg1) is tuple:
+                    new = cls._from_arrays(*args, **kwargs)
+                elif len(args) == 1 and not kwargs:
+                    new = cls._from_dense(arg1)
                 if new is not None:
                     return new
-            elif t is cls and len(args) == 1 and not kwargs:
-                return first._shared()
-        theirs = _THEIRS.get(cls)
+            elif t in cls._siblings and len(args) == 1 and not kwargs:
+                new = cls._from_arrays(first._arrays(), first._shape)
+                if new is not None:
+                    return new
+        if "cupy" in _modules and on_device(first):
+            from ._construct import construct
+
+            return construct(cls, *args, **kwargs)
+        theirs = THEIRS.get(cls)
         if theirs is not None:  # SciPy makes its own class faster than a class with a `data` hook
             return own(theirs(*args, **kwargs))
         return type.__call__(cls, *args, **kwargs)
@@ -66,8 +79,9 @@ class Meta(ABCMeta):
         return signature.replace(parameters=[*signature.parameters.values()][1:])
 
     def __instancecheck__(cls, x: Any) -> bool:
-        if type(x) in TRACED_TYPES:
-            return issubclass(x._class, cls)
+        t = type(x)
+        if t in TRACED_TYPES or t in DEVICE_MATRICES:
+            return issubclass(class_of(x), cls)
         return type.__instancecheck__(cls, x)
 
     def __subclasscheck__(cls, other: type) -> bool:
@@ -78,7 +92,7 @@ class _FamilyMeta(type):
     """isinstance and issubclass as for SciPy's family, traced matrices included."""
 
     def __instancecheck__(cls, x: Any) -> bool:
-        return issubclass(x._class if type(x) in TRACED_TYPES else type(x), cls)
+        return issubclass(class_of(x), cls)
 
     def __subclasscheck__(cls, other: type) -> bool:
         theirs = cls.__base__
@@ -93,133 +107,6 @@ class sparray(sps.sparray, metaclass=_FamilyMeta):
 
 class spmatrix(sps.spmatrix, metaclass=_FamilyMeta):
     __doc__ = sps.spmatrix.__doc__
-
-
-# ---- traced arguments of a constant's methods -------------------------------------------------
-
-_WITH_OPERAND = (
-    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__matmul__",
-    "__rmatmul__", "__truediv__", "__rtruediv__", "__pow__",
-    "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__",
-    "dot", "multiply", "maximum", "minimum", "power", "tensordot",
-)  # fmt: skip
-_IN_PLACE = ("__setitem__", "setdiag", "__imul__", "__itruediv__", "update", "setdefault")
-_WRITE_INDICES = (
-    "sort_indices", "sum_duplicates", "eliminate_zeros", "resize", "set_shape",
-)  # fmt: skip
-_HARD_CODED = (
-    "_multiply_2d_with_broadcasting", "_add_sparse", "_sub_sparse", "_matmul_sparse",
-    "_sparse_dot", "_sparse_tensordot", "_broadcast_to", "_min_or_max_axis_nd",
-)  # fmt: skip
-"""Methods in which SciPy names its own classes instead of asking `_xxx_container`, or lets the
-other operand, which may be SciPy's, make the result."""
-
-_FORWARD = {
-    "__radd__": "__add__", "__rsub__": "__sub__", "__rmul__": "__mul__",
-    "__rmatmul__": "__matmul__", "__rtruediv__": "__truediv__",
-}  # fmt: skip
-
-
-def _is_traced(x: Any) -> bool:
-    t = type(x)
-    return t in box_types or ((t is list or t is tuple) and contains_traced(x))
-
-
-def _with_operand(name: str, theirs: Callable) -> Callable:
-    def method(self, *args, **kwargs):  # whatever SciPy calls its arguments
-        if any(map(_is_traced, args)) or (kwargs and contains_traced((), kwargs)):
-            return getattr(lift(self), name)(*args, **kwargs)
-        return theirs(self, *args, **kwargs)
-
-    return method
-
-
-def _binary(name: str, theirs: Callable) -> Callable:
-    def method(self, other):
-        if _is_traced(other):
-            return getattr(lift(self), name)(other)
-        return theirs(self, other)
-
-    return method
-
-
-def _reflected(name: str, theirs: Callable) -> Callable:
-    forward = _FORWARD[name]
-
-    def method(self, other):
-        if type(other) in OURS:
-            # SciPy's matrix on the left of ours: Python asks us first, since our class derives
-            # from its. SciPy's reflected operators do not expect that (A @ B would be computed as
-            # (B.T @ A.T).T, in another format).
-            return own(getattr(other, forward)(self))
-        if _is_traced(other):
-            return getattr(lift(self), name)(other)
-        return theirs(self, other)
-
-    return method
-
-
-def _in_place(name: str, theirs: Callable) -> Callable:
-    def method(self, *args, **kwargs):
-        if contains_traced(args, kwargs):
-            state = lift(self)
-            result = getattr(state, name)(*args, **kwargs)
-            if result is NotImplemented:
-                return result
-            become_traced(self, state)
-            return self if result is state else result
-        _make_writable(self)
-        return theirs(self, *args, **kwargs)
-
-    return method
-
-
-def _writes_indices(name: str, theirs: Callable) -> Callable:
-    def method(self, *args, **kwargs):
-        _make_writable(self)
-        return theirs(self, *args, **kwargs)
-
-    return method
-
-
-def _owned(name: str, theirs: Callable) -> Callable:
-    def method(self, *args, **kwargs):
-        return own(theirs(self, *args, **kwargs))
-
-    return method
-
-
-_INDEX_ARRAYS = ("indptr", "indices", "offsets")
-
-
-def _make_writable(A: Any) -> None:
-    """Before A is written to: copies of arrays that a pattern or a rule shares with it."""
-    d = A.__dict__
-    if "indices" in d:
-        shared = not (d["indices"].flags.writeable and d["indptr"].flags.writeable)
-    elif "coords" in d:
-        shared = not all(c.flags.writeable for c in d["coords"])
-    else:
-        shared = "offsets" in d and not d["offsets"].flags.writeable
-    captured = is_captured(A)
-    if shared or captured:
-        for name in ("data", "indptr", "indices", "offsets") if captured else _INDEX_ARRAYS:
-            if name in d:
-                d[name] = d[name].copy()
-        if "coords" in d:
-            d["coords"] = tuple(c.copy() for c in d["coords"])
-
-
-class _Entries:
-    """`A.data = v`. Without a `__get__`, reading stays as fast as for any attribute."""
-
-    def __set__(self, A: Any, value: Any) -> None:
-        if type(value) in box_types:
-            state = lift(A)
-            state.data = value
-            become_traced(A, state)
-            return
-        A.__dict__["data"] = value
 
 
 class _ArrayContainers(SparseLayout):
@@ -243,44 +130,25 @@ class _MatrixContainers(SparseLayout):
 
 
 def _sparse_class(cls: type) -> type:
-    """Complete one of our classes: wrap the methods of SciPy's that the lists above name."""
+    """Complete one of our classes."""
     theirs = cls.__bases__[-1]
-    for names, wrap in (
-        (_WITH_OPERAND, None), (_IN_PLACE, _in_place), (_WRITE_INDICES, _writes_indices),
-        (_HARD_CODED, _owned),
-    ):  # fmt: skip
-        for name in names:
-            method = getattr(theirs, name, None)
-            if method is None:
-                continue
-            if wrap is None:
-                if name in _FORWARD:
-                    wrapped = _reflected(name, method)
-                elif name == "__pow__":
-                    wrapped = _owned(name, _with_operand(name, method))
-                elif name.startswith("__"):
-                    wrapped = _binary(name, method)
-                else:
-                    wrapped = _with_operand(name, method)
-            else:
-                wrapped = wrap(name, method)
-            wrapped.__name__, wrapped.__doc__ = name, method.__doc__
-            wrapped.__qualname__ = f"{cls.__name__}.{name}"
-            setattr(cls, name, wrapped)
-    if cls.__name__.split("_")[0] not in ("lil", "dok"):
-        cls.data = _Entries()
-    if cls.__name__.startswith("coo") and hasattr(theirs, "__getitem__"):
-        cls.__getitem__ = _owned("__getitem__", theirs.__getitem__)
-    entry = enter(theirs, "traced", ("arg1",), "structure is constant; entries are differentiated")
+    wrap_methods(cls, theirs)
+    on_gpu = cls.__name__.split("_")[0] in ("csr", "csc", "coo", "dia")
+    entry = enter(
+        theirs, "traced", ("arg1",), "structure is constant; entries are differentiated", on_gpu
+    )
     cls.__doc__ = f"{entry.line()}\n\n{inspect.cleandoc(theirs.__doc__ or '')}"
     cls.__module__, cls.__qualname__ = "scipygrad.sparse", cls.__name__
     OURS[theirs] = cls
-    _THEIRS[cls] = theirs
+    PLAIN.update((cls, theirs))
+    THEIRS[cls] = theirs
+    if issubclass(theirs, dict):
+        DICTIONARIES.add(cls)
     return cls
 
 
 @_sparse_class
-class bsr_array(_ArrayContainers, sps.bsr_array, metaclass=Meta):
+class bsr_array(_ArrayContainers, Blocks, sps.bsr_array, metaclass=Meta):
     pass
 
 
@@ -300,22 +168,22 @@ class csr_array(_ArrayContainers, Compressed, sps.csr_array, metaclass=Meta):
 
 
 @_sparse_class
-class dia_array(_ArrayContainers, sps.dia_array, metaclass=Meta):
+class dia_array(_ArrayContainers, Diagonals, sps.dia_array, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class dok_array(_ArrayContainers, sps.dok_array, metaclass=Meta):
+class dok_array(_ArrayContainers, ByCoordinates, sps.dok_array, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class lil_array(_ArrayContainers, sps.lil_array, metaclass=Meta):
+class lil_array(_ArrayContainers, ByCoordinates, sps.lil_array, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class bsr_matrix(_MatrixContainers, sps.bsr_matrix, metaclass=Meta):
+class bsr_matrix(_MatrixContainers, Blocks, sps.bsr_matrix, metaclass=Meta):
     pass
 
 
@@ -335,21 +203,29 @@ class csr_matrix(_MatrixContainers, Compressed, sps.csr_matrix, metaclass=Meta):
 
 
 @_sparse_class
-class dia_matrix(_MatrixContainers, sps.dia_matrix, metaclass=Meta):
+class dia_matrix(_MatrixContainers, Diagonals, sps.dia_matrix, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class dok_matrix(_MatrixContainers, sps.dok_matrix, metaclass=Meta):
+class dok_matrix(_MatrixContainers, ByCoordinates, sps.dok_matrix, metaclass=Meta):
     pass
 
 
 @_sparse_class
-class lil_matrix(_MatrixContainers, sps.lil_matrix, metaclass=Meta):
+class lil_matrix(_MatrixContainers, ByCoordinates, sps.lil_matrix, metaclass=Meta):
     pass
 
 
-_WITH_SHORTCUTS = frozenset((coo_array, coo_matrix, csc_array, csc_matrix, csr_array, csr_matrix))
+_WITH_SHORTCUTS = frozenset((
+    bsr_array, bsr_matrix, coo_array, coo_matrix, csc_array, csc_matrix, csr_array, csr_matrix,
+    dia_array, dia_matrix, dok_array, dok_matrix, lil_array, lil_matrix,
+))  # fmt: skip
+for _cls in _WITH_SHORTCUTS:
+    _cls._siblings = frozenset(
+        c for c in _WITH_SHORTCUTS if c._format == _cls._format and hasattr(c, "_arrays")
+    )
+    _cls._coordinates = coo_array if issubclass(_cls, _ArrayContainers) else coo_matrix
 
 for _family in (sparray, spmatrix):
     _family.__module__, _family.__qualname__ = "scipygrad.sparse", _family.__name__

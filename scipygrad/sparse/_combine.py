@@ -8,11 +8,13 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
+from .._core.device import on_device, to_device
 from .._core.engine import contains_traced, is_sparse, isbox
 from .._core.mirror import traced
 from .._core.tags import coalesced, paired, transform
 from .._core.traced import TracedBase, lift
 from ._convert import as_format
+from ._natively import natively
 
 
 class _Slot:
@@ -67,39 +69,41 @@ def _combined(name: str, blocks: Any, depth: int, format: Any, dtype: Any) -> An
     return C if dtype is None else C.astype(dtype)
 
 
-@traced(sps.hstack, wrt=("blocks",))
+@traced(sps.hstack, wrt=("blocks",), gpu=True, untraced=natively(sps.hstack))
 def hstack(blocks, format=None, dtype=None):
     return _combined("hstack", blocks, 1, format, dtype)
 
 
-@traced(sps.vstack, wrt=("blocks",))
+@traced(sps.vstack, wrt=("blocks",), gpu=True, untraced=natively(sps.vstack))
 def vstack(blocks, format=None, dtype=None):
     return _combined("vstack", blocks, 1, format, dtype)
 
 
-@traced(sps.bmat, wrt=("blocks",))
+@traced(sps.bmat, wrt=("blocks",), gpu=True, untraced=natively(sps.bmat))
 def bmat(blocks, format=None, dtype=None):
     return _combined("bmat", blocks, 2, format, dtype)
 
 
-@traced(sps.block_array, wrt=("blocks",))
+@traced(sps.block_array, wrt=("blocks",), gpu=True, untraced=natively(sps.block_array))
 def block_array(blocks, *, format=None, dtype=None):
     return _combined("block_array", blocks, 2, format, dtype)
 
 
-@traced(sps.block_diag, wrt=("mats",))
+@traced(sps.block_diag, wrt=("mats",), gpu=True, untraced=natively(sps.block_diag))
 def block_diag(mats, format=None, dtype=None):
     return _combined("block_diag", mats, 1, format, dtype)
 
 
-@traced(sps.kron, wrt=("A", "B"))
+@traced(sps.kron, wrt=("A", "B"), gpu=True, untraced=natively(sps.kron))
 def kron(A, B, format=None):
-    C = paired(lambda M, N: sps.kron(M, N, format=format), _block(A), _block(B),
-               ("kron", format))  # fmt: skip
+    A, B = _block(A), _block(B)
+    if format in (None, "bsr") and on_device(A):
+        format = "csr"  # (SciPy may choose bsr)
+    C = paired(lambda M, N: sps.kron(M, N, format=format), A, B, ("kron", format))
     return C if C.nnz else C.astype(float)  # of nothing stored, SciPy makes zeros of float64
 
 
-@traced(sps.kronsum, wrt=("A", "B"))
+@traced(sps.kronsum, wrt=("A", "B"), gpu=True, untraced=natively(sps.kronsum))
 def kronsum(A, B, format=None):
     A, B = _block(A), _block(B)
     if (
@@ -116,6 +120,8 @@ def kronsum(A, B, format=None):
     dtype = np.result_type(*(M.dtype
                              for M in (A, B)))  # fmt: skip
     left, right = identity(B.shape[0], dtype=dtype), identity(A.shape[0], dtype=dtype)
+    if on_device(A):
+        left, right = to_device((left, right))
     L = kron(left, A, format="csr") + kron(B, right, format="csr")
     return L.asformat("csr" if format is None else format)
 
@@ -125,12 +131,12 @@ def _triangle(name: str, A: Any, k: int, format: Any) -> Any:
     return transform(lambda M: operation(M, k=k, format=format), [_block(A)], (name, k, format))
 
 
-@traced(sps.tril, wrt=("A",))
+@traced(sps.tril, wrt=("A",), gpu=True, untraced=natively(sps.tril))
 def tril(A, k=0, format=None):
     return _triangle("tril", A, k, format)
 
 
-@traced(sps.triu, wrt=("A",))
+@traced(sps.triu, wrt=("A",), gpu=True, untraced=natively(sps.triu))
 def triu(A, k=0, format=None):
     return _triangle("triu", A, k, format)
 

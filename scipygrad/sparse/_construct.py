@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -9,12 +10,16 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
+from .._core import errors
 from .._core.collect import array_of as _array
+from .._core.device import contains_device, host, on_device, refuse_mixed, to_device
 from .._core.engine import contains_traced, is_sparse, isbox, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
-from .._core.tags import transform
-from .._core.traced import class_of_ours, lift
+from .._core.tags import arranged, transform
+from .._core.traced import TracedBase, class_of_ours, constant, lift
 from ._convert import as_family, as_format
+from ._natively import natively
 
 
 def construct(cls: type, *args: Any, **kwargs: Any) -> Any:
@@ -23,7 +28,7 @@ def construct(cls: type, *args: Any, **kwargs: Any) -> Any:
     `(data, ...)` keeps the given structure; a dense argument is stored whole, since structure
     does not depend on values while tracing.
     """
-    bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)
+    bound = _signature(cls).bind(None, *args, **kwargs)
     options = {k: strip(v) for k, v in bound.arguments.items() if k not in ("self", "arg1")}
     dtype = options.pop("dtype", None)
     options.pop("copy", None)
@@ -35,19 +40,40 @@ def construct(cls: type, *args: Any, **kwargs: Any) -> Any:
         if options.get("shape") not in (None, A.shape):
             raise ValueError(f"inconsistent shapes: {A.shape} was given, shape={options['shape']}")
         A = as_family(as_format(A, format, blocksize), family)
-    elif isinstance(arg1, tuple) and contains_traced(arg1[:1]) and len(arg1) in (2, 3):
+    elif isinstance(arg1, tuple) and len(arg1) in (2, 3) and _has_entries(arg1):
         data, *structure = arg1
-        structure = strip(structure)
+        structure = _structure(data, strip(structure))
         by_coords = len(arg1) == 2 and format != "dia"  # (data, (i, j)): duplicates are summed
         made = coo_class(family) if by_coords else cls
         blocksize = options.pop("blocksize", None) if by_coords else None
-        A = transform(
-            lambda tags: made((tags, *structure), **options), [_array(data)], None, duplicates=True
-        )
+        A = arranged(lambda tags: made((tags, *structure), **options), _array(data))
         A = as_format(lift(A), format, blocksize)
+    elif on_device(arg1) and not isbox(arg1):  # as CuPy: the elements that are not zero
+        A = to_device(cls(host(arg1), **options))
     else:
         A = transform(lambda tags: cls(tags, **options), [_array(arg1)], None)
-    return A if dtype is None else A.astype(dtype)
+    A = A if dtype is None else A.astype(dtype)
+    plain = constant(A) if isinstance(A, TracedBase) else None
+    return A if plain is None else plain
+
+
+@functools.cache
+def _signature(cls: type) -> inspect.Signature:
+    return inspect.signature(cls.__init__)
+
+
+def _has_entries(arg1: tuple) -> bool:
+    return contains_traced(arg1[:1]) or on_device(arg1[0])
+
+
+def _structure(data: Any, structure: list[Any]) -> list[Any]:
+    """Index arrays on the host; they have to lie where the entries do."""
+    if on_device(data):
+        refuse_mixed(structure)
+        return host(structure)
+    if contains_device(structure):
+        raise TypeError(errors.mixed(np.ndarray, *DEVICE_ARRAYS))
+    return structure
 
 
 def coo_class(family: str) -> type:
@@ -85,17 +111,17 @@ def _diagonals(function: Any, diagonals: Any, offsets: Any, shape: Any, format: 
     return A if dtype is None else A.astype(dtype)
 
 
-@traced(sps.diags, wrt=("diagonals",))
+@traced(sps.diags, wrt=("diagonals",), gpu=True, untraced=natively(sps.diags))
 def diags(diagonals, offsets=0, shape=None, format=None, dtype=None):
     return _diagonals(sps.diags, diagonals, offsets, shape, format, dtype)
 
 
-@traced(sps.diags_array, wrt=("diagonals",))
+@traced(sps.diags_array, wrt=("diagonals",), gpu=True, untraced=natively(sps.diags_array))
 def diags_array(diagonals, /, *, offsets=0, shape=None, format=None, dtype=None):
     return _diagonals(sps.diags_array, diagonals, offsets, shape, format, dtype)
 
 
-@traced(sps.spdiags, wrt=("data",))
+@traced(sps.spdiags, wrt=("data",), gpu=True, untraced=natively(sps.spdiags))
 def spdiags(data, diags, m=None, n=None, format=None):
     diags, m, n = strip((diags, m, n))
     key = ("spdiags", repr(np.asarray(diags).tolist()), repr((m, n)), format)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sps
 
+from .._core.device import namespace
 from .._core.engine import cast, primitive
 from .._core.npmatrix import as_npmatrix
 from .._core.tags import Gather, scatter, transform
@@ -37,6 +38,17 @@ def as_family(A: TracedBase, family: str) -> TracedBase:
     return lift(make(A._pattern, entries_of(A), class_of_ours(cls)))
 
 
+def transposed(A: Any) -> Any:
+    """The transpose of a plain sparse matrix, for reading only."""
+    if A.format not in ("csr", "csc"):
+        return A.T
+    T = object.__new__(sps.csc_array if A.format == "csr" else sps.csr_array)
+    T.__dict__.update(
+        _shape=A.shape[::-1], maxprint=A.maxprint, data=A.data, indices=A.indices, indptr=A.indptr
+    )
+    return T
+
+
 def to_dense(A: TracedBase) -> Any:
     """The dense array; duplicates are summed."""
     return scatter(entries_of(A), _positions(A, "dense", A.shape, lambda p: p.flat))
@@ -45,7 +57,7 @@ def to_dense(A: TracedBase) -> Any:
 @primitive(wrt=("x",))
 def in_order(x, order):
     """`x` in C or Fortran order in memory."""
-    return np.asarray(x, order=order)
+    return namespace(x).asarray(x, order=order)
 
 
 @in_order.vjp("x")

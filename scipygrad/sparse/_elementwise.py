@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 import autograd.numpy as anp
 import numpy as np
 
+from .._backend import backend
+from .._core.device import beside, one_device, placed_as
 from .._core.engine import cast, is_sparse, isbox, primitive, strip
-from .._core.mirror import own
+from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern, entries
 from .._core.tags import Gather, coalesced, gather, paired, scatter, take
 from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
 from ._convert import as_format, to_dense
 from ._matmul import _is_scalar, _matmul
+from ._power import matrix_power, power
 
 # ---- sums -------------------------------------------------------------------------------------
 
@@ -40,11 +43,11 @@ class Union(NamedTuple):
 
 def union(A: TracedBase, B: TracedBase, sign: int = 1) -> Union:
     """A and B on the pattern that A + B (A - B) has in SciPy when nothing cancels."""
-    a, b, pattern, cls, left, right = _union(A, B, sign)
+    a, b, pattern, cls, left, right = union_maps(A, B, sign)
     return Union(gather(a, left), gather(b, right), pattern, cls)
 
 
-def _union(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Pattern, type, Any, Any]:
+def union_maps(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Pattern, type, Any, Any]:
     """The entries of both, and the union with the maps of either's entries to it."""
     A, B = coalesced(A), coalesced(B)
     p, q = A._pattern, B._pattern
@@ -65,6 +68,9 @@ def _union(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Pattern, 
 @primitive(wrt=("a", "b"))
 def union_sum(a, b, left, right, sign):
     """a ± b on the union of their patterns, in one pass."""
+    if type(a) is not np.ndarray:
+        out = backend(a, b).gather_sum(a.reshape(-1), b.reshape(-1), left, right, sign)
+        return out.reshape(left.out_shape)
     dtype = np.result_type(a, b)
     a, b = (x.reshape(-1).astype(dtype, copy=False) for x in (a, b))
     if dtype.char in "fdFD":
@@ -77,10 +83,20 @@ def union_sum(a, b, left, right, sign):
     return out.reshape(left.out_shape)
 
 
+union_sum.keeps()
+
+
 @union_sum.joint_vjp
 def _(names, g, ans, a, b, left, right, sign):
-    maps = {"a": lambda: scatter(g, left), "b": lambda: scatter(g if sign > 0 else -g, right)}
+    maps = {"a": lambda: scatter(g, left), "b": lambda: _signed(sign, scatter(g, right), right)}
     return [maps[name]() for name in names]
+
+
+def _signed(sign: int, x: Any, plan: Gather) -> Any:
+    """``sign * x`` of what `scatter` made by a plan: in place, if that is an array of its own."""
+    if sign > 0:
+        return x
+    return np.negative(x, out=x) if type(x) is np.ndarray and not plan.identity else -x
 
 
 @union_sum.joint_jvp
@@ -96,7 +112,8 @@ def _(names, tangents, ans, a, b, left, right, sign):
 
 def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
     """A + B or A - B."""
-    a, b, pattern, cls, left, right = _union(A, B, sign)
+    a, b, pattern, cls, left, right = union_maps(A, B, sign)
+    one_device(a, b)
     if left.identity and right.identity:
         a, b = gather(a, left), gather(b, right)
         return make(pattern, a + b if sign > 0 else a - b, cls)
@@ -146,6 +163,9 @@ def _beside(A: TracedBase, x: Any) -> Any:
 
     autograd's rules leave a cotangent in the dtype of the result; `cast` brings it back.
     """
+    x = beside(x, A)
+    if type(x) in DEVICE_ARRAYS:
+        return x
     if not isbox(x):
         return np.asarray(x)[()] if not np.isscalar(x) else x
     dtype = np.result_type(A.dtype, anp.result_type(x))
@@ -165,7 +185,7 @@ def multiply(A: TracedBase, other: Any) -> Any:
         return scale(A, other)
     if is_sparse(other):
         return paired(lambda M, N: M.multiply(N), A, lift(other), "multiply")
-    D = other if isbox(other) else np.asarray(other)
+    D = other if isbox(other) or type(other) in DEVICE_ARRAYS else np.asarray(other)
     return paired(lambda M, N: M.multiply(N), A, D, "multiply")
 
 
@@ -200,7 +220,7 @@ def _quotient(A: TracedBase, B: TracedBase) -> Any:
         )
     outside = np.full(A.shape, np.nan, dtype)
     outside[both.pattern.coords] = 0
-    total = anp.reshape(cast(dense, dtype) + outside, shape)
+    total = anp.reshape(cast(dense, dtype) + placed_as(outside, dense), shape)
     return as_npmatrix(total) if A._is_matrix() else total
 
 
@@ -222,22 +242,6 @@ def entrywise(A: TracedBase, f: Callable[[Any], Any], *, linear: bool = False) -
         A = coalesced(A)
     # Of our class: f may be one without derivative, of a traced matrix of SciPy's.
     return make(A._pattern, f(entries_of(A)), class_of_ours(A._class))
-
-
-def matrix_power(A: TracedBase, power: Any) -> Any:
-    """A @ A @ ... @ A."""
-    if not isinstance(power, (int, np.integer)) or power < 1 or A.shape[0] != A.shape[1]:
-        import scipy.sparse.linalg as spla  # loaded when needed, as in SciPy
-
-        # It raises, or makes the identity.
-        identity = spla.matrix_power(A._class(A.shape, dtype=A.dtype), power)
-        if power == 0:
-            return own(identity)
-    power = int(power)
-    if power == 1:
-        return A.copy()
-    half = lift(matrix_power(A, power // 2))
-    return half @ half if power % 2 == 0 else A @ (half @ half)
 
 
 class Elementwise:
@@ -309,7 +313,9 @@ class Elementwise:
                 "Use `np.ones(A.shape, dtype=A.dtype)` for this case."
             )
         A = self if dtype is None else self.astype(dtype)
-        return entrywise(A, lambda data: data ** _beside(A, n))
+        if isbox(n):
+            return entrywise(A, lambda data: data ** _beside(A, n))
+        return entrywise(A, lambda data: power(data, _beside(A, n)))
 
     def conjugate(self, copy: bool = True) -> Any:
         """Complex conjugate."""

@@ -15,13 +15,14 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
+from .._core.device import beside, on_host
 from .._core.engine import is_sparse, primitive, strip
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import Gather, coalesced, gather, scatter
 from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
 from ._convert import as_family, as_format, to_dense
-from ._elementwise import union
+from ._elementwise import union_maps
 from ._matmul import _as_dense, _is_scalar
 from ._reduce import _axes
 
@@ -148,7 +149,7 @@ def _part(x: Any, y: Any, ans: Any) -> Any:
         return is_x
     # Where ans is nan, and so neither x nor y, the derivative is nan, too.
     part = np.where(is_x, np.where(is_y, 0.5, 1), np.where(is_y, 0, np.nan))
-    return part.astype(np.asarray(ans).real.dtype)
+    return part.astype(np.zeros(0, ans.dtype).real.dtype)
 
 
 def _broadcast_back(g: Any, x: Any) -> Any:
@@ -201,8 +202,57 @@ def extreme_of_two(A: TracedBase, other: Any, ufunc: np.ufunc) -> Any:
     if A.shape != B.shape:
         raise ValueError(f"inconsistent shapes self.shape={A.shape} other.shape={B.shape}")
     flat_A, flat_B = _compressed(A), _compressed(B)
-    both = union(flat_A, as_family(as_format(flat_B, flat_A.format), A._family()))
-    return _in_shape(both.filled(larger(both.a, both.b, ufunc)), A.shape)
+    flat_B = as_family(as_format(flat_B, flat_A.format), A._family())
+    a, b, pattern, cls, left, right = union_maps(flat_A, flat_B, 1)
+    if left.identity and right.identity:
+        found = larger(gather(a, left), gather(b, right), ufunc)
+    else:
+        found = union_larger(a, b, left, right, ufunc)
+    return _in_shape(make(pattern, found, cls), A.shape)
+
+
+@primitive(wrt=("a", "b"))
+def union_larger(a, b, left, right, ufunc):
+    """`larger` on the union of their patterns, in one pass."""
+    if _in_one_pass(a, b):
+        from .._backend.entrywise import gather_extreme
+
+        maps = left.index, right.index
+        return gather_extreme(a, b, *maps, ufunc is np.maximum)
+    return ufunc(gather(a, left), gather(b, right))
+
+
+def _in_one_pass(*arrays: Any) -> bool:
+    dtype = arrays[0].dtype
+    return dtype.char in "fd" and all(
+        type(x) is np.ndarray and x.dtype == dtype and x.ndim == 1 for x in arrays
+    )
+
+
+@union_larger.joint_vjp
+def _(names, g, ans, a, b, left, right, ufunc):
+    if _in_one_pass(g, a, b):
+        from .._backend.entrywise import scatter_share
+
+        both = dict(zip("ab", scatter_share(g, a, b, left.index, right.index, ans)))
+        return [both[name] for name in names]
+    x, y = gather(strip(a), left), gather(strip(b), right)
+    rules = {
+        "a": lambda: scatter(g * _part(x, y, ans), left),
+        "b": lambda: scatter(g * _part(y, x, ans), right),
+    }
+    return [rules[name]() for name in names]
+
+
+@union_larger.joint_jvp
+def _(names, tangents, ans, a, b, left, right, ufunc):
+    x, y = gather(strip(a), left), gather(strip(b), right)
+    terms = {
+        "a": lambda t: gather(t, left) * _part(x, y, ans),
+        "b": lambda t: gather(t, right) * _part(y, x, ans),
+    }
+    first, *second = (terms[name](t) for name, t in zip(names, tangents))
+    return first + second[0] if second else first
 
 
 def _with_scalar(A: TracedBase, s: Any, ufunc: np.ufunc) -> Any:
@@ -213,9 +263,9 @@ def _with_scalar(A: TracedBase, s: Any, ufunc: np.ufunc) -> Any:
             sps.SparseEfficiencyWarning,
             stacklevel=4,
         )
-        return class_of_ours(A._class)(larger(to_dense(A), s, ufunc))
+        return class_of_ours(A._class)(larger(to_dense(A), beside(s, A), ufunc))
     flat = coalesced(_compressed(A))
-    data = larger(entries_of(flat), s, ufunc)
+    data = larger(entries_of(flat), beside(s, A), ufunc)
     return _in_shape(make(flat._pattern, data, flat._class), A.shape)
 
 
@@ -235,18 +285,22 @@ class Extremum:
 
     __slots__ = ()
 
+    @on_host
     def max(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Largest element, of all or over an axis."""
         return extreme_over(self, axis, out, np.maximum, explicit)
 
+    @on_host
     def min(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Smallest element, of all or over an axis."""
         return extreme_over(self, axis, out, np.minimum, explicit)
 
+    @on_host
     def nanmax(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Largest element that is not nan, of all or over an axis."""
         return extreme_over(self, axis, out, np.fmax, explicit)
 
+    @on_host
     def nanmin(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Smallest element that is not nan, of all or over an axis."""
         return extreme_over(self, axis, out, np.fmin, explicit)

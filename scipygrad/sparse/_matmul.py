@@ -17,12 +17,13 @@ import scipy.sparse as sps
 
 from .._backend import backend
 from .._core.capture import capture
-from .._core.engine import cast, contains_traced, is_sparse, isbox, primitive, strip
+from .._core.device import on_device
+from .._core.engine import ArrayBox, cast, contains_traced, is_sparse, isbox, primitive, strip
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import ones_like
 from .._core.traced import TracedBase, constant, entries_of, lift, make
-from ._convert import as_format
+from ._convert import as_format, transposed
 from ._tensor import dot_nd, matmul_nd, tensordot
 
 # ---- y = A x with A constant ------------------------------------------------------------------
@@ -36,10 +37,11 @@ def apply(x, A):
 
 @apply.vjp("x")  # x̄ = Aᵀ ȳ
 def _(g, ans, x, A):
-    return apply(g, A.T)
+    return apply(g, transposed(A))
 
 
 apply.linear("x")
+apply.keeps()
 
 
 # ---- y = A x, A given by its entries ----------------------------------------------------------
@@ -48,7 +50,12 @@ apply.linear("x")
 @primitive(wrt=("data", "x"))
 def spmm(data, x, pattern):
     """A x for a vector or a block of columns x; A in csr, csc or coo."""
+    if type(data) is not np.ndarray or type(x) is not np.ndarray:
+        return backend(data, x).spmm(data, x, pattern)
     return (pattern.view(data) @ x).reshape(pattern.shape[:1] + x.shape[1:])
+
+
+spmm.keeps("data", "x")
 
 
 @spmm.joint_vjp  # Ā = ȳ xᵀ on the stored entries, x̄ = Aᵀ ȳ
@@ -93,6 +100,7 @@ def _(g, ans, G, X, pattern):
 
 
 sampled_outer.linear("G", "X")
+sampled_outer.keeps("G", "X")
 
 
 # ---- C = A B ----------------------------------------------------------------------------------
@@ -161,6 +169,9 @@ def _(g, ans, c, a, triples):
 product.linear("a", "b")
 product_left.linear("c", "b")
 product_right.linear("c", "a")
+product.keeps("a", "b")
+product_left.keeps("c", "b")
+product_right.keeps("c", "a")
 
 
 class _ProductPlan(NamedTuple):
@@ -211,17 +222,19 @@ def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
 
 def matmul_dense(A: TracedBase, x: Any) -> Any:
     """A x for a dense, possibly traced, vector or block of columns."""
-    _check_inner(A.shape, anp.shape(x))
+    shape = A.shape
+    _check_inner(shape, x.shape)
     plain = constant(A)
-    if plain is not None:
+    if plain is not None and not on_device(plain):
         y = apply(x, _frozen(plain))
     else:
-        B = A if A._pattern.format in ("csr", "csc", "coo") else as_format(A, "csr")
+        formats = ("csr", "csc") if on_device(A) else ("csr", "csc", "coo")
+        B = A if A._pattern.format in formats else as_format(A, "csr")
         y = spmm(entries_of(B), x, B._pattern)
     if (
         _COO_ROW_GIVES_SCALAR
-        and A.shape[0] == 1
-        and anp.ndim(x) == 1
+        and shape[0] == 1
+        and len(x.shape) == 1
         and (A.format == "coo" and A._family() == "array")
     ):
         return y[0]
@@ -246,6 +259,8 @@ def _frozen(A: Any) -> Any:
     """`A` as it is now: what is later assigned to its attributes is not seen."""
     if A.format in ("lil", "dok"):
         return A.tocsr()
+    if A.format == "bsr" and A.data.shape[1:] == (1, 1):  # is csr, whose transpose is no work
+        return _unblocked(A)
     B = object.__new__(type(A))
     B.__dict__.update(A.__dict__)
     d = B.__dict__
@@ -257,12 +272,28 @@ def _frozen(A: Any) -> Any:
     return B
 
 
+def _unblocked(A: Any) -> Any:
+    """A bsr matrix with 1 × 1 blocks, as it is now, in csr."""
+    B = object.__new__(sps.csr_array)
+    B.__dict__.update(
+        _shape=A.shape, maxprint=A.maxprint, data=capture(A.data).reshape(-1),
+        indptr=capture(A.indptr), indices=capture(A.indices),
+    )  # fmt: skip
+    return B
+
+
+_DENSE = frozenset((np.ndarray, ArrayBox))
+"""Not np.matrix, its traced look-alike, and single numbers."""
+
+
 class Matmul:
     """`@`, `dot`, and what `*` is for `*_matrix`."""
 
     __slots__ = ()
 
     def __matmul__(self, other: Any) -> Any:
+        if type(other) in _DENSE and len(other.shape) in (1, 2) and len(self.shape) == 2:
+            return matmul_dense(self, other)
         if _is_scalar(other):
             raise ValueError("Scalar operands are not allowed, use '*' instead")
         if getattr(type(other), "__array_ufunc__", 0) is None:  # a LinearOperator: it is asked
@@ -329,7 +360,7 @@ def _is_scalar(x: Any) -> bool:
 
 
 def _as_dense(x: Any) -> Any:
-    if isbox(x) or isinstance(x, np.ndarray):
+    if isbox(x) or isinstance(x, np.ndarray) or on_device(x):
         return x
     return anp.array(x)
 

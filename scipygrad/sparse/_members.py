@@ -46,7 +46,7 @@ OWN: dict[str, str] = {
         (
             "__class__", "__new__", "__init__", "__init_subclass__", "__subclasshook__",
             "__class_getitem__", "__dir__", "__dict__", "__weakref__", "__getattribute__",
-            "__setattr__", "__delattr__", "__abstractmethods__", "__annotations__",
+            "__setattr__", "__delattr__", "__slots__", "__abstractmethods__", "__annotations__",
             "__firstlineno__", "__static_attributes__", "__type_params__",
         ),
         _PYTHON,

@@ -11,6 +11,7 @@ import scipy.sparse as sps
 from .._core.engine import is_sparse, strip
 from .._core.layout import TRACED_TYPES
 from .._core.mirror import constant_class, plain
+from ._natively import natively
 
 
 def _class_test(theirs: Any) -> Any:
@@ -37,29 +38,31 @@ isspmatrix_dok = _class_test(sps.isspmatrix_dok)
 isspmatrix_lil = _class_test(sps.isspmatrix_lil)
 
 _SIZES = "its arguments are sizes, not values"
-eye = plain(sps.eye, _SIZES)
-eye_array = plain(sps.eye_array, _SIZES)
-identity = plain(sps.identity, _SIZES)
+eye = plain(sps.eye, _SIZES, natively(sps.eye))
+eye_array = plain(sps.eye_array, _SIZES, natively(sps.eye_array))
+identity = plain(sps.identity, _SIZES, natively(sps.identity))
 
 
 def _with_sampler(theirs: Callable) -> Callable:
     """A function that draws entries: those of a sampler that returns traced ones, as numbers."""
 
+    native = natively(theirs)
+
     def draw(*args, **kwargs):
         if not any(map(callable, (*args, *kwargs.values()))):
-            return theirs(*args, **kwargs)
+            return native(*args, **kwargs)
         bound = inspect.signature(theirs).bind(*args, **kwargs)
         for name in ("data_rvs", "data_sampler"):
             sampler = bound.arguments.get(name)
             if callable(sampler):
                 bound.arguments[name] = lambda *a, f=sampler, **k: strip(f(*a, **k))
-        return theirs(*bound.args, **bound.kwargs)
+        return native(*bound.args, **bound.kwargs)
 
     return draw
 
 
 _RANDOM = "its values are drawn at random; what a sampler returns is taken as numbers"
-rand = plain(sps.rand, _RANDOM)
+rand = plain(sps.rand, _RANDOM, natively(sps.rand))
 random = plain(sps.random, _RANDOM, _with_sampler(sps.random))
 random_array = plain(sps.random_array, _RANDOM, _with_sampler(sps.random_array))
 

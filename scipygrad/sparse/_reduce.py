@@ -8,10 +8,40 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
+from .._core.device import namespace
+from .._core.engine import primitive
 from .._core.npmatrix import as_npmatrix
 from .._core.tags import scatter, transform
 from .._core.traced import TracedBase, entries_of
 from ._convert import _refuse_out, in_dtype, positions
+
+
+@primitive(wrt=("x",))
+def sum_all(x):
+    """Sum of all elements."""
+    return x.sum()
+
+
+@primitive(wrt=("s",))
+def spread(s, shape):
+    """The transpose of `sum_all`: an array of equal elements."""
+    return namespace(s).full(shape, s)
+
+
+@sum_all.vjp("x")
+def _(g, ans, x):
+    return spread(g, x.shape)
+
+
+@spread.vjp("s")
+def _(g, ans, s, shape):
+    return sum_all(g)
+
+
+sum_all.linear("x")
+spread.linear("s")
+sum_all.keeps()
+spread.keeps()
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
@@ -33,7 +63,9 @@ def sum_over(A: TracedBase, axis: Any) -> Any:
     """Sum of the entries over an axis; duplicates count one by one."""
     axes = _axes(axis, A.ndim)
     if axes is None:
-        return anp.sum(scatter(entries_of(A), positions(A, "sum", (1,), lambda p: 0))[0])
+        if A._pattern.inside is None:
+            return sum_all(entries_of(A))
+        return sum_all(scatter(entries_of(A), positions(A, "sum", (1,), lambda p: 0)))
     kept = [a for a in range(A.ndim) if a not in axes]
     shape = tuple(A.shape[a] for a in kept)
 

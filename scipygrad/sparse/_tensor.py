@@ -17,6 +17,7 @@ import scipy.sparse as sps
 from .._core.mirror import traced
 from .._core.tags import transform
 from .._core.traced import TracedBase, lift
+from ._natively import natively
 
 # ---- A @ B of stacks --------------------------------------------------------------------------
 
@@ -132,14 +133,14 @@ def _moved(function: Any, A: Any, key: Any) -> Any:
 
 if hasattr(sps, "expand_dims"):
 
-    @traced(sps.expand_dims, wrt=("A",))
+    @traced(sps.expand_dims, wrt=("A",), untraced=natively(sps.expand_dims))
     def expand_dims(A, /, *, axis=0):
         return _moved(lambda M: sps.expand_dims(M, axis=axis), A, ("expand_dims", axis))
 
 
 if hasattr(sps, "permute_dims"):
 
-    @traced(sps.permute_dims, wrt=("A",))
+    @traced(sps.permute_dims, wrt=("A",), untraced=natively(sps.permute_dims))
     def permute_dims(A, axes=None, copy=False):
         key = None if axes is None else tuple(np.ravel(axes).tolist())
         return _moved(lambda M: sps.permute_dims(M, axes=axes), A, ("permute_dims", key))
@@ -147,7 +148,7 @@ if hasattr(sps, "permute_dims"):
 
 if hasattr(sps, "swapaxes"):
 
-    @traced(sps.swapaxes, wrt=("A",))
+    @traced(sps.swapaxes, wrt=("A",), untraced=natively(sps.swapaxes))
     def swapaxes(A, axis1, axis2):
         return _moved(lambda M: sps.swapaxes(M, axis1, axis2), A, ("swapaxes", axis1, axis2))
 

@@ -200,7 +200,7 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Extremum, Index, Reduce, Con
         raise NotImplementedError(errors.not_yet(f"numpy.{ufunc.__name__}", ("x",)))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func in _NUMPY_PLAIN:
+        if func in NUMPY_PLAIN:
             return func(*strip(args), **strip(kwargs))
         of_traced = _NUMPY_FUNCTIONS.get(func)
         if of_traced is None or not is_sparse(args[0]):
@@ -240,7 +240,7 @@ _NUMPY_FUNCTIONS = {
 }  # fmt: skip
 """NumPy's functions of a sparse matrix: the method that does it, or a function."""
 
-_NUMPY_PLAIN = frozenset((
+NUMPY_PLAIN = frozenset((
     np.shape, np.ndim, np.size, np.argmax, np.argmin, np.nonzero, np.iscomplexobj, np.isrealobj,
     np.result_type, np.common_type, np.can_cast, np.may_share_memory, np.shares_memory,
 ))  # fmt: skip

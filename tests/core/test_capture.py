@@ -133,6 +133,24 @@ def test_two_matrices_over_one_array():
     assert data.tolist()[0] == 5.0
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_array_and_a_view_of_it_captured_one_after_the_other(x, first):
+    whole = sps.csr_array(onp.arange(1.0, 10.0).reshape(3, 3))
+    whole.data = whole.data.copy()
+    part = sps.csr_array(whole)
+    part.data = whole.data[:]
+    rules = [make_vjp(lambda x, A=A: A @ x)(x[:3])[0] for A in (part, whole)]
+    expected = whole.toarray().sum(axis=0)
+    del rules[first]
+    gc.collect()
+    with pytest.raises(ValueError, match="read-only"):
+        whole.data[0] = 7.0
+    onp.testing.assert_array_equal(rules[0](onp.ones(3)), expected)
+    del rules[0]
+    gc.collect()
+    whole.data[0] = part.data[1] = 7.0
+
+
 def test_scipys_matrix_resized_before_the_backward_pass(x):
     K = sps.csr_array(onp.arange(1.0, 26).reshape(5, 5))
     expected = K.T @ onp.ones(5)

@@ -137,3 +137,35 @@ def test_sparse_and_dense_arguments_together(x):
     G, x_bar = grad(lambda A, x: np.sum((A @ x) ** 2), (0, 1))(A, x)
     onp.testing.assert_allclose(G.data, 2 * x * x * x, rtol=1e-14)
     onp.testing.assert_allclose(x_bar, 2 * x * x * x, rtol=1e-14)
+
+
+def by_index(M, x):
+    for k in range(len(M)):
+        x = M[k] @ x
+    return x
+
+
+def by_iteration(M, x):
+    for m in M:
+        x = m @ x
+    return x
+
+
+def by_slices(M, x):
+    return by_slices(M[1:], M[0] @ x) if M else x
+
+
+@pytest.mark.parametrize("way", [by_index, by_iteration, by_slices])
+@pytest.mark.parametrize("container", [tuple, list])
+def test_matrices_in_a_container(container, way):
+    rng = onp.random.default_rng(0)
+    dense = rng.standard_normal((3, 4, 4))
+    dense[rng.random(dense.shape) < 0.4] = 0
+    x = rng.standard_normal(4)
+    M = container(map(sp.csr_array, dense))
+    G = grad(lambda M: np.sum(way(M, x) ** 2) + np.sum(way(M, way(M, x))))(M)
+    full = grad(lambda D: np.sum(by_index(D, x) ** 2) + np.sum(by_index(D, by_index(D, x))))(dense)
+    assert type(G) is container
+    for m, g, d in zip(M, G, full, strict=True):
+        onp.testing.assert_array_equal(g.indices, m.indices)
+        onp.testing.assert_allclose(g.data, d[m.tocoo().coords], rtol=1e-13)

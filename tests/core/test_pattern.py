@@ -10,6 +10,8 @@ from autograd import grad
 from cases import matrix, regular
 
 import scipygrad.sparse as sp
+import scipygrad.sparse.linalg as spla
+from scipygrad._core import held
 from scipygrad._core import pattern as module
 from scipygrad._core.pattern import Pattern
 
@@ -129,8 +131,92 @@ def test_number_of_remembered_patterns_is_bounded():
     for n in range(3, module.REMEMBERED_PATTERNS + 20):
         Pattern.of(sp.eye_array(n, format="csr"))
     assert len(module._by_sample) <= module.REMEMBERED_PATTERNS
-    remembered = [p for patterns in module._by_sample.values() for p in patterns]
-    assert module._held == sum(a.nbytes for p in remembered for a in p.arrays)
+
+
+def galerkin(A, P):
+    half = P.shape[1]
+    return (P.T @ A @ P + A[:half, :half]).power(2).sum()
+
+
+def galerkin_operands(k, n=300):
+    """A matrix whose structure depends on k, and one whose structure does not."""
+    A = sp.diags_array([3.0, -1.0, 1.5], offsets=[0, k + 1, -k - 2], shape=(n, n), format="csr")
+    return A, sp.kron(sp.eye_array(n // 2), [[0.5], [1.0]], format="csr")
+
+
+def test_what_is_remembered_of_many_structures_is_bounded(monkeypatch):
+    """Plans, and the patterns by which the plans of P are remembered, count as well."""
+    limit = 2**20
+    monkeypatch.setattr(held, "REMEMBERED_BYTES", limit)
+    gradient = grad(galerkin)
+    gradient(*galerkin_operands(50))  # compiles
+    kept = []
+    for _ in range(2):
+        for k in range(40):
+            gradient(*galerkin_operands(k))
+        plans = [h.what for h in module._holdings()]
+        kept.append(held.bytes_of(plans, set()))
+    assert max(kept) <= limit * (1 + 2 / held.COUNTED_EACH)
+    monkeypatch.setattr(held, "REMEMBERED_BYTES", 2**40)
+    monkeypatch.setattr(held, "_limit", 2**40)
+    for k in range(40):
+        gradient(*galerkin_operands(k))
+    assert held.bytes_of([h.what for h in module._holdings()], set()) > 2 * limit
+
+
+def test_a_loop_finds_its_plans_while_others_are_let_go(monkeypatch):
+    monkeypatch.setattr(held, "REMEMBERED_BYTES", 2**20)
+    gradient, always = grad(galerkin), galerkin_operands(60)
+    gradient(*always)
+    p = Pattern.of(always[0])
+    plans = set(p._plans)
+    for k in range(30):
+        gradient(*galerkin_operands(k))
+        gradient(*always)
+        assert Pattern.of(always[0].copy()) is p and plans <= set(p._plans)
+
+
+def test_the_limit_is_raised_where_structures_come_again(monkeypatch):
+    """Twenty structures in turns, which together are more than what is kept at first."""
+    monkeypatch.setattr(held, "_limit", 2**20)
+    gradient = grad(galerkin)
+    for k in range(20, 40):  # never again
+        gradient(*galerkin_operands(k, 302))
+    assert held._limit == 2**20
+    for _ in range(6):
+        for k in range(20):
+            gradient(*galerkin_operands(k, 302))
+    assert held._limit > 2**20
+    patterns = [Pattern.of(galerkin_operands(k, 302)[0]) for k in range(20)]
+    plans = [set(p._plans) for p in patterns]
+    for k in range(20):
+        gradient(*galerkin_operands(k, 302))
+    assert [Pattern.of(galerkin_operands(k, 302)[0]) for k in range(20)] == patterns
+    assert all(plans) and [set(p._plans) for p in patterns] == plans
+
+
+def test_bytes_are_counted_once_and_through_views():
+    x = onp.zeros(1000)
+    p = Pattern.of(sp.eye_array(50, format="csr"))
+    p.plan("for this test", lambda: [onp.zeros(10**5)])
+    arrays = sum(a.nbytes for a in p.arrays)
+    assert held.bytes_of([x, x[::2], {"x": (x[5:],)}, 3], set()) == x.nbytes
+    assert held.bytes_of(p, set()) >= arrays
+    assert held.bytes_of(p, set()) < 8 * 10**5  # plans are held on their own account
+    assert held.bytes_of([p, x, p], {id(x)}) == held.bytes_of(p, set())
+
+
+def test_pattern_and_transpose_are_let_go_with_their_last_user():
+    gc.collect()
+    gc.disable()
+    try:
+        p = Pattern(sp.eye_array(7, format="csr"), (onp.arange(8), onp.arange(7)), (7,))
+        assert p.T.T is p and p.T is p.T
+        t, ref = p.T, weakref.ref(p)
+        del p
+        assert ref() is None and t.T.T is t and onp.array_equal(t.T.arrays[0], onp.arange(8))
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_kept_of_a_users_matrix():
@@ -164,3 +250,22 @@ def test_duplicates():
     assert not Pattern.of(unsorted).duplicated
     doubled = sp.csr_array((onp.ones(2), [1, 1], [0, 2, 2]), shape=(2, 2))
     assert Pattern.of(doubled).duplicated
+
+
+def test_a_loop_over_many_parts_finds_its_plans(monkeypatch):
+    """As many subdomains as a domain decomposition has, each with matrices of its own."""
+    A = sp.diags_array([3.0, -1.0, 1.5], offsets=[0, 1, -2], shape=(450, 450), format="csr")
+
+    def parts(A):
+        total = 0.0
+        for k in range(150):
+            nodes = onp.sort(onp.random.default_rng(k).choice(450, 60, replace=False))
+            total = total + spla.splu(A[nodes][:, nodes].tocsc()).solve(onp.ones(60)).sum()
+        return total
+
+    gradient = grad(parts)
+    expected = gradient(A)
+    made, init = [], Pattern.__init__
+    monkeypatch.setattr(Pattern, "__init__", lambda p, *args: (made.append(p), init(p, *args))[1])
+    onp.testing.assert_array_equal(gradient(A).data, expected.data)
+    assert not made

@@ -141,3 +141,62 @@ def test_gradients_of_parts_that_overlap_are_summed():
     x = numbers(5, "float64", 1)
     g = grad(lambda x: np.sum(x[1:]) + np.sum(x[:-1]) + x[2])(x)
     onp.testing.assert_array_equal(g, [1, 2, 3, 2, 1])
+
+
+# ---- constructors: entries taken over as they are -------------------------------------------
+
+
+def constructed(format, data, indices):
+    """A matrix of 100 rows from traced entries and an array of indices."""
+    if format == "coo":
+        return sp.coo_array((data, (indices, indices[::-1].copy())), shape=(100, 100))
+    indptr = onp.arange(101, dtype=indices.dtype)
+    if format == "bsr":
+        blocks = np.reshape(data, (100, 1, 1))
+        return sp.bsr_array((blocks, indices, indptr), shape=(100, 100))
+    return getattr(sp, f"{format}_array")((data, indices, indptr), shape=(100, 100))
+
+
+@pytest.mark.parametrize("index_dtype", ["int32", "int64"])
+@pytest.mark.parametrize("format", ["coo", "csr", "csc", "bsr"])
+def test_indices_given_to_a_constructor_may_be_written_to_afterwards(format, index_dtype):
+    W, x = numbers((100, 100), "float64", 1), numbers(100, "float64", 2)
+    indices = onp.arange(100, dtype=index_dtype)
+
+    def loss(x, before_the_backward_pass=False):
+        A = constructed(format, x, indices)
+        y = (A.tocsr().toarray() * W).sum()
+        if before_the_backward_pass:
+            indices[3] = 77  # a place that no sample looks at
+        return y
+
+    def expected():
+        return onp.array([W[A.coords] for A in [constructed(format, x, indices).tocoo()]])[0]
+
+    before = expected()
+    assert onp.array_equal(grad(loss)(x, True), before)
+    assert indices[3] == 77
+    assert onp.array_equal(grad(loss)(x), expected())
+    assert not onp.array_equal(before, expected())
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_entries_beyond_indptr_have_derivative_zero(format):
+    data = numbers(5, "float64", 1)
+
+    def total(data):
+        A = getattr(sp, f"{format}_array")((data, [0, 1, 2, 0, 1], [0, 1, 2, 3]), shape=(3, 3))
+        return (A @ np.arange(1.0, 4.0)).sum()
+
+    assert total(data) == pytest.approx(data[:3] @ [1, 2, 3])
+    onp.testing.assert_array_equal(grad(total)(data), [1, 2, 3, 0, 0])
+    check_op(total, data, order=2)
+
+
+def test_a_constructor_adds_no_node_for_entries_that_it_takes_over():
+    def f(x):
+        A = sp.coo_array((x, (onp.arange(6), onp.arange(6))), shape=(6, 6))
+        assert A.data is x
+        return A.sum()
+
+    onp.testing.assert_array_equal(grad(f)(onp.ones(6)), onp.ones(6))

@@ -9,11 +9,14 @@ import pytest
 import scipy.sparse as sps
 import scipy.sparse.linalg as scipy_linalg
 from autograd import grad, make_jvp, make_vjp
+from cases import regular
 
 import scipygrad
 import scipygrad.linalg._bordered as bordered
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
+from scipygrad._core.pattern import Pattern
+from scipygrad.linalg import _eigen
 from scipygrad.testing import check_op
 
 N = 10
@@ -616,3 +619,17 @@ def test_starting_vector_and_shift_are_constants():
 
     g = grad(f)(A, 0.3)
     assert abs(g - expected).max() < 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+def test_hermitian_part_on_a_symmetric_pattern(dtype):
+    """In one pass, of a matrix that is not Hermitian; other patterns have no such map."""
+    A = regular("csc", "array", dtype)
+    A = sp.csc_array(A + sps.csc_array(A.T) * 0.25)
+    p = Pattern.of(A)
+    H = p.matrix(_eigen.hermitian_part(A.data, _eigen._mirrored(p)), type(A))
+    assert H.dtype == dtype
+    onp.testing.assert_allclose(H.toarray(), (A.toarray() + A.toarray().conj().T) / 2, rtol=1e-6)
+    if dtype != "float32":
+        check_op(lambda data: _eigen.hermitian_part(data, _eigen._mirrored(p)), A.data)
+    assert _eigen._mirrored(Pattern.of(sp.csc_array(onp.triu(onp.ones((3, 3)))))) is None

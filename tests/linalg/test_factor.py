@@ -1,5 +1,6 @@
 """Which factorisation is made, by structure and by packages; none is less accurate than SciPy's."""
 
+import gc
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -72,6 +73,27 @@ def test_gradient_is_that_of_the_default(orderings):
     g, e = grad(loss)(A), grad(loss)(A, permc_spec="COLAMD")
     assert orderings == ["MMD_AT_PLUS_A", "COLAMD"]
     onp.testing.assert_allclose(g.data, e.data, rtol=1e-9)
+
+
+@pytest.mark.parametrize("index_dtype", ["int32", "int64"])
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "float32", "complex64"])
+def test_sizes_of_entries(dtype, index_dtype):
+    from scipygrad._backend.elimination import sizes
+
+    A = (grid(6, seed=1, dtype=dtype) + sps.eye_array(36)).tocsc().astype(dtype)
+    A.data[7] *= 20  # beside the diagonal
+    indptr, indices = A.indptr.astype(index_dtype), A.indices.astype(index_dtype)
+    share = (abs(A.diagonal()) / abs(A).max(axis=0).toarray().ravel()).min()
+    norms = [abs(A).sum(axis=k).max() for k in (1, 0)]
+    for part, expected in ((0.99 * share, True), (1.01 * share, False)):
+        fit, *found = sizes(indptr, indices, A.data, part)
+        assert fit == expected
+        onp.testing.assert_allclose(found, norms, rtol=1e-6)
+    for bad in (onp.nan, onp.inf):
+        for place in range(A.indptr[2]):
+            data = A.data.copy()
+            data[place] = bad
+            assert not sizes(indptr, indices, data, 0.0)[0]
 
 
 def unsymmetric():
@@ -345,6 +367,40 @@ def test_pardiso_serves_sparse_right_sides(pardiso, orderings):
     X = make_vjp(lambda A: spla.inv(A))(A)[1]
     onp.testing.assert_allclose(X.toarray(), onp.linalg.inv(A.toarray()), rtol=1e-11, atol=1e-14)
     assert not orderings
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "indefinite", "no diagonal", "general"])
+def test_pardiso_keeps_the_analysis_of_a_structure(kind, pardiso, orderings, monkeypatch):
+    """Matrices of one structure, two of them alive at the same time."""
+    from pypardiso.pardiso_wrapper import PyPardisoSolver
+
+    phases, call = [], PyPardisoSolver._call_pardiso
+    monkeypatch.setattr(
+        PyPardisoSolver, "_call_pardiso",
+        lambda self, A, b: phases.append((self.phase, self.mtype)) or call(self, A, b),
+    )  # fmt: skip
+    n = 30 + 2 * len(kind)  # of each kind another structure
+    A = sps.diags_array([-1.0, 2.5, -1.0], offsets=[-2, 0, 2], shape=(n, n), format="csc")
+    A = A + sps.diags_array([0.5, 0.5], offsets=[-1, 1], shape=(n, n), format="csc")
+    if kind == "no diagonal":
+        A = sps.csc_array(A - sps.diags_array(A.diagonal()))
+        A.eliminate_zeros()
+    elif kind != "symmetric":
+        A.data[1 if kind == "general" else 0] = -3.0
+    b = numbers(n, "float64", 3)
+    matrices = [sp.csc_array(A * scale) for scale in (1.0, 2.0, -3.0, 0.5)]
+    solves = [spla.factorized(M) for M in matrices[:2]]
+    del solves[0]
+    gc.collect()
+    solves += [spla.factorized(M) for M in matrices[2:]]
+    for M, solve in zip(matrices[1:], solves):
+        expected = onp.linalg.solve(M.toarray(), b)
+        onp.testing.assert_allclose(solve(b), expected, rtol=1e-11)
+        w = grad(lambda b, solve=solve: solve(b)[3])(b)
+        onp.testing.assert_allclose(w, onp.linalg.inv(M.toarray())[3], rtol=1e-10, atol=1e-14)
+    symmetric = kind in ("symmetric", "indefinite")
+    assert [p for p, _ in phases if p in (12, 22)] == [12, 12, 22, 12] and not orderings
+    assert {m for _, m in phases} == {-2 if symmetric else 11}
 
 
 @pytest.mark.parametrize("name", ["cholmod", "pardiso"])

@@ -178,3 +178,30 @@ def test_each_of_two_has_its_part_beside_infinity_and_nan(dtypes):
     onp.testing.assert_array_equal(G.data, [0, 1, 0.5, nan, 0, nan, 0.5])
     onp.testing.assert_array_equal(H.data, [1, 0, 0.5, nan, 1, nan, 0.5])
     assert (G.dtype, H.dtype) == (A.dtype, B.dtype)
+
+
+@pytest.mark.parametrize("method", ["maximum", "minimum"])
+@pytest.mark.parametrize("dtypes", [("float64",) * 2, ("float32",) * 2, ("float32", "float64")])
+def test_of_two_structures_as_of_dense_arrays(dtypes, method):
+    """With ties, zeros that are not stored, stored zeros, infinity and nan; to second order."""
+    X = onp.array([[1.0, 0, -2.0, 0], [0, 3.0, 0, -1.0], [onp.nan, 0, onp.inf, 2.0]])
+    Y = onp.array([[1.0, -4.0, 0, 5.0], [0, 2.0, 0, 0], [1.0, 0, 0, 2.0]])
+    A, B = (sp.csr_array(D.astype(t)) for D, t in zip((X, Y), dtypes))
+    A[1, 2] = B[1, 0] = 0.0  # stored
+    assert not onp.array_equal(A.indices, B.indices)
+    W = onp.arange(1.0, 13).reshape(3, 4).astype(onp.result_type(*dtypes))
+    dense = {"maximum": np.maximum, "minimum": np.minimum}[method]
+
+    def sparse(A, B):
+        return getattr(A, method)(B).multiply(W).sum()
+
+    G = grad(sparse, (0, 1))(A, B)
+    E = grad(lambda X, Y: np.sum(dense(X, Y) * W), (0, 1))(A.toarray(), B.toarray())
+    for M, g, e, t in zip((A, B), G, E, dtypes):
+        e = onp.where(onp.isnan(X), onp.nan, e)
+        assert g.dtype == t
+        onp.testing.assert_allclose(g.data, e[M.tocoo().coords])
+    K, L = A.copy(), B.copy()
+    K.data, L.data = numbers(A.nnz, dtypes[0], 1), numbers(B.nnz, dtypes[1], 2)
+    if dtypes == ("float64",) * 2:
+        check_op(lambda A, B: getattr(A, method)(B), K, L)

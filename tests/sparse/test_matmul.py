@@ -25,6 +25,7 @@ def many_ranges(monkeypatch):
     """Small matrices are split into ranges of rows too, for more threads than there are cores."""
     monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(threads, "_limit", 4)
+    monkeypatch.setattr(threads, "number_of_threads", lambda: 4)
     monkeypatch.setattr(threads, "_pool", None)
 
 
@@ -85,6 +86,45 @@ def test_both_gradients_in_one_sweep_are_those_of_each_alone(format, columns, dt
     onp.testing.assert_allclose(x_bar, A.toarray().T @ g, rtol=rtol, atol=rtol)
     assert A_bar.dtype == x_bar.dtype == onp.dtype(dtype)
     assert x_bar.shape == x.shape
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [(), (1,), (3,)], ids=str)
+@pytest.mark.parametrize("made", [sps.bsr_array, sps.bsr_matrix, sp.bsr_array])
+@pytest.mark.parametrize("blocksize", [(1, 1), (2, 3)], ids=str)
+def test_product_with_constant_blocks(blocksize, made, columns, dtype):
+    A = made(matrix("csr", "array", dtype), blocksize=blocksize)  # 4 × 6
+    x, g = numbers((6, *columns), dtype, 1), numbers((4, *columns), dtype, 2)
+    vjp, y = make_vjp(lambda x: A @ x)(x)
+    onp.testing.assert_array_equal(y, A @ x)
+    assert y.dtype == onp.dtype(dtype)
+    rtol = 1e-5 if dtype in ("float32", "complex64") else 1e-14
+    onp.testing.assert_allclose(vjp(g), A.toarray().T @ g, rtol=rtol, atol=rtol)
+    if dtype in ("float64", "complex128"):
+        check_op(lambda x: A @ x, x)
+
+
+def test_blocks_of_size_one_need_not_be_contiguous():
+    A = sps.bsr_array(matrix("csr", "array", "float64"), blocksize=(1, 1))
+    x = numbers(6, "float64", 1)
+    expected = A.toarray().sum(axis=0)
+    A.data = onp.stack([A.data, 0 * A.data], axis=1)[:, 0]
+    assert not A.data.flags.c_contiguous
+    onp.testing.assert_allclose(grad(lambda x: np.sum(A @ x))(x), expected, rtol=1e-14)
+
+
+def test_blocks_of_size_one_are_read_only_while_a_derivative_needs_them():
+    A = sps.bsr_array(matrix("csr", "array", "float64"), blocksize=(1, 1))
+    x = numbers(6, "float64", 1)
+    expected = A.toarray().sum(axis=0)
+    vjp, _ = make_vjp(lambda x: A @ x)(x)
+    for array in (A.data, A.indices, A.indptr):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:1] = 0
+    A.data = 2 * A.data  # not seen by the rule
+    onp.testing.assert_allclose(vjp(onp.ones(4)), expected, rtol=1e-14)
+    del vjp
+    A.indices[0] = A.indices[0]
 
 
 @pytest.mark.parametrize("columns", [(), (1,), (3,), (0,)], ids=str)

@@ -128,6 +128,10 @@ def test_structure_is_that_of_the_plain_matrix():
         for name in _members.STRUCTURE:
             if hasattr(A, name):
                 ours, theirs = getattr(A, name), getattr(A.to_scipy(), name)
+                if cls.startswith("coo") and name == "has_canonical_format":
+                    # SciPy's False says that nobody has looked; a pattern met before may know.
+                    assert ours or not theirs
+                    continue
                 for a, b in zip(np.atleast_1d(ours), np.atleast_1d(theirs), strict=True):
                     np.testing.assert_array_equal(a, b)
 
