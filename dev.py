@@ -72,19 +72,33 @@ class Environment:
 
 
 def demo(env, arguments):
-    """run the examples, draw their pictures into pictures/"""
+    """two examples with known answers; the pictures go to pictures/"""
+    examples(env, ["jacobi_weights", "sparse_approximate_inverse", *arguments])
+
+
+def examples(env, arguments):
+    """the examples named, or all, small or --full; the pictures go to pictures/"""
     env.need("examples")
-    pictures = ROOT / "pictures"
-    pictures.mkdir(exist_ok=True)
-    for name in ("jacobi_weights", "sparse_approximate_inverse"):
+    known = sorted(p.stem for p in (ROOT / "examples").glob("[!_]*.py"))
+    names = [a.removesuffix(".py") for a in arguments if not a.startswith("-")]
+    if unknown := sorted(set(names) - set(known)):
+        sys.exit(f"== no example {', '.join(unknown)}; there are {', '.join(known)}")
+    for name in names or known:
         say(f"examples/{name}.py")
-        env.run(f"examples/{name}.py", "--plot", Path("pictures", f"{name}.png"), *arguments)
+        env.run(f"examples/{name}.py", *(a for a in arguments if a.startswith("-")))
 
 
 def test(env, arguments):
     """the tests, without the slow ones"""
     env.need("test")
     env.run("-m", "pytest", "-n", "2", "-m", "not slow", *arguments)
+
+
+def gpu(env, arguments):
+    """tests and benchmarks on a GPU, with a report in gpu-report.md"""
+    env.need("test", "gpu")
+    env.run("-m", "pytest", "-m", "gpu", "tests/gpu", *arguments)
+    env.run("asv_bench/gpu.py", "--report", "gpu-report.md")
 
 
 def slow(env, arguments):
@@ -140,7 +154,10 @@ def bench(env, arguments):
             "--launch-method=forkserver", *configuration, *arguments)  # fmt: skip
 
 
-COMMANDS = {f.__name__: f for f in (demo, test, slow, fuzz, lint, style, types, suite, docs, bench)}
+COMMANDS = {
+    f.__name__: f
+    for f in (demo, examples, test, gpu, slow, fuzz, lint, style, types, suite, docs, bench)
+}
 
 
 def say(text):
@@ -155,7 +172,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="commands:\n" + "\n".join(f"  {k:<6} {f.__doc__}" for k, f in COMMANDS.items()),
+        epilog="commands:\n" + "\n".join(f"  {k:<8} {f.__doc__}" for k, f in COMMANDS.items()),
     )
     parser.add_argument("--venv", metavar="DIR", type=Path,
                         default=os.environ.get("SCIPYGRAD_VENV") or ROOT / ".venv",
