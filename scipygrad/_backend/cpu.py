@@ -23,7 +23,7 @@ from .products import (
 __all__ = [
     "add_outer", "forest_edges", "forest_order", "lightest_edges", "matrix", "path_sums",
     "path_sums_transposed", "product", "product_both", "product_left", "product_right",
-    "sampled_outer", "scatter_add", "spmm_cotangents", "spmv_tangent",
+    "sampled_outer", "scatter_add", "scatter_add_to", "spmm_cotangents", "spmv_tangent",
 ]  # fmt: skip
 
 
@@ -37,10 +37,14 @@ def matrix(pattern, data):
 
 def scatter_add(values: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
     """Sum of the values that go to each place; places below 0 are left out."""
-    values = np.ascontiguousarray(values)
     out = np.zeros(size, values.dtype)
-    _scatter_add(out, values, index)
+    scatter_add_to(out, values, index)
     return out
+
+
+def scatter_add_to(out: np.ndarray, values: np.ndarray, index: np.ndarray) -> None:
+    """The same, added to what is there."""
+    _scatter_add(out, np.ascontiguousarray(values), index)
 
 
 @_kernel

@@ -27,7 +27,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd import tracer
-from autograd.core import sum_outgrads
+from autograd.core import sparse_object_types, sum_outgrads
 from autograd.extend import Box, VSpace, defjvp_argnums, defvjp_argnums, vspace
 from autograd.extend import primitive as autograd_primitive
 from autograd.numpy.numpy_boxes import ArrayBox
@@ -509,6 +509,8 @@ def like(g: Any, target: Any) -> Any:
     if type(g) is np.ndarray and type(target) in _HAVE_DTYPE and g.dtype == target.dtype:
         return g
     if type(g) is type(target) and isinstance(g, np.generic):
+        return g
+    if type(g) in sparse_object_types:  # of the argument's dtype by construction
         return g
     if is_sparse(getval(target)) or type(target) in (tuple, list, dict):
         return g

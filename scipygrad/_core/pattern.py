@@ -26,8 +26,8 @@ import scipy.sparse as sps
 from .held import Holding, added, clock, missed
 from .layout import DEVICE_ARRAYS, DEVICE_MATRICES
 
-PLANS_PER_PATTERN = 1024
-REMEMBERED_PATTERNS = 1024
+PLANS_PER_PATTERN = 2**14
+REMEMBERED_PATTERNS = 2**14
 MOST_NOTED = 4096
 
 COMPRESSED = ("csr", "csc", "bsr")

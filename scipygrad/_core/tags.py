@@ -18,6 +18,10 @@ from typing import Any, NamedTuple
 import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
+from autograd.core import SparseObject
+from autograd.extend import defjvp, defvjp
+from autograd.extend import primitive as autograd_primitive
+from autograd.numpy.numpy_vspaces import ArrayVSpace, ComplexArrayVSpace
 
 from .._backend import backend
 from .device import namespace, one_device
@@ -32,6 +36,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+FEW = 4
+"""A map is small if it takes one entry of so many, or fewer."""
+
+
 class Gather:
     """A map ``out[k] = x[index[k]]``; index -1 gives 0."""
 
@@ -39,11 +47,17 @@ class Gather:
         self.in_shape, self.out_shape = in_shape, out_shape
         self.size = math.prod(in_shape)
         index = np.ascontiguousarray(index, dtype=self._integers).reshape(-1)
+        self.index_size = index.size
         self.slice = _as_slice(index)
         self.identity = index.size == self.size and self.slice == slice(0, self.size, 1)
         if self.slice is None:
             self.index = index  # else made when asked for
         self._scatters = 0
+
+    @property
+    def few(self) -> bool:
+        """Whether it takes a small part of the vector."""
+        return self.index_size * FEW <= self.size
 
     @property
     def _integers(self) -> type:
@@ -132,12 +146,35 @@ def scatter(x, plan):
 
 @gather.vjp("x")
 def _(g, ans, x, plan):
-    return scatter(g, plan)
+    return scattered(g, plan) if plan.few and type(getval(g)) is np.ndarray else scatter(g, plan)
 
 
 @scatter.vjp("x")
 def _(g, ans, x, plan):
     return gather(g, plan)
+
+
+@autograd_primitive
+def scattered(g, plan):
+    """The same as `scatter`, to be added to the cotangent that is there already.
+
+    Many small slices of one large matrix then cost what they have, and not each a large array.
+    """
+
+    def add_to(out):
+        flat = out.reshape(-1)  # a view of what autograd made, unless it has another order
+        if plan.slice is not None:
+            flat[plan.slice] += g.reshape(-1)
+        else:
+            backend(g).scatter_add_to(flat, g.reshape(-1), plan.index)
+        return flat.reshape(out.shape)
+
+    space = ComplexArrayVSpace if g.dtype.kind == "c" else ArrayVSpace
+    return SparseObject(space(np.broadcast_to(g.dtype.type(0), plan.in_shape)), add_to)
+
+
+defvjp(scattered, lambda ans, g, plan: lambda t: gather(t, plan))
+defjvp(scattered, lambda t, ans, g, plan: scattered(t, plan))
 
 
 gather.linear("x")

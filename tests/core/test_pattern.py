@@ -127,7 +127,8 @@ def test_plans_in_threads():
     assert all(len(r) == 5 and max(r) < 1e-8 for r in results)
 
 
-def test_number_of_remembered_patterns_is_bounded():
+def test_number_of_remembered_patterns_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED_PATTERNS", 300)
     for n in range(3, module.REMEMBERED_PATTERNS + 20):
         Pattern.of(sp.eye_array(n, format="csr"))
     assert len(module._by_sample) <= module.REMEMBERED_PATTERNS

@@ -200,3 +200,63 @@ def test_a_constructor_adds_no_node_for_entries_that_it_takes_over():
         return A.sum()
 
     onp.testing.assert_array_equal(grad(f)(onp.ones(6)), onp.ones(6))
+
+
+# ---- small parts of a large matrix -----------------------------------------------------------
+
+
+def banded(n, dtype="float64"):
+    """Entries on four diagonals, clearly not symmetric."""
+    diagonals = [numbers((n - abs(k),), dtype, k + 20) for k in (-1, 0, 1, 7)]
+    return sp.diags_array(diagonals, offsets=[-1, 0, 1, 7], format="csr")
+
+
+OVERLAPPING = {
+    "slices": lambda k: slice(4 * k, 4 * k + 9),
+    "arrays": lambda k: onp.arange(4 * k, 4 * k + 9),
+    "repeated": lambda k: onp.array([4 * k, 4 * k + 1, 4 * k]),
+    "steps": lambda k: slice(4 * k, 4 * k + 9, 2),
+}
+
+
+def block_norms(A, part, parts=6):
+    """Cubes of the entries of overlapping diagonal blocks; all of A counts, too."""
+    total = np.sum(A.data**3)
+    for k in range(parts):
+        total = total + np.sum(np.abs(A[part(k)][:, part(k)].data) ** 3)
+    return total
+
+
+@pytest.mark.parametrize("part", OVERLAPPING.values(), ids=OVERLAPPING)
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_many_small_parts(part, dtype):
+    if dtype == "complex128":
+        check_op(lambda A: np.real(block_norms(A, part)), banded(40, dtype), order=2)
+    else:
+        check_op(lambda A: block_norms(A, part), banded(40, dtype), order=2)
+
+
+def test_small_parts_are_added_to_one_cotangent(monkeypatch):
+    """No array as large as the matrix for each of them."""
+    A, part = banded(400), OVERLAPPING["arrays"]
+    wanted = grad(lambda A: block_norms(A, part, parts=50))(A)
+    scatter = tags.Gather.scatter
+
+    def of_a_part(plan, x):
+        assert plan.size < A.nnz
+        return scatter(plan, x)
+
+    monkeypatch.setattr(tags.Gather, "scatter", of_a_part)
+    onp.testing.assert_array_equal(
+        grad(lambda A: block_norms(A, part, parts=50))(A).data, wanted.data
+    )
+
+
+def test_small_parts_in_single_precision():
+    A = banded(60, "float32")
+    assert grad(lambda A: block_norms(A, OVERLAPPING["slices"]))(A).dtype == onp.float32
+
+
+def test_small_parts_of_a_vector():
+    x = onp.random.default_rng(0).standard_normal(80)
+    check_op(lambda x: sp.diags([x, x[:79]], [0, 1], format="csr")[3:9].power(3).sum(), x, order=2)
