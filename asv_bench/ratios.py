@@ -39,31 +39,31 @@ def rows():
     mine = {"scipygrad.sparse": ours(A), "scipy.sparse": A}
     yield "A @ x, A constant, 1024²", lambda lib, x: mine[lib.sp.__name__] @ x, lambda k: (x,)
 
-    B = convection_diffusion(512)
+    B = convection_diffusion(1024)
     C = B.copy()
     C.data = vector(B.nnz)
-    yield "A @ B, 512², same structure again", matmul, lambda k: (B, C)
-    yield "A @ B, 512², first call", matmul, lambda k: (shifted(B, k), C)
-    yield "A @ A, 512²", lambda lib, A: A @ A, lambda k: (B,)
-    P = interpolation_2d(512)
-    yield "P.T @ A @ P, 512²", galerkin, lambda k: (B, P)
-    yield "P.T @ A @ P, 512², first call", galerkin, lambda k: (shifted(B, k), P)
+    yield "A @ B, 1024², same structure again", matmul, lambda k: (B, C)
+    yield "A @ B, 1024², first call", matmul, lambda k: (shifted(B, k), C)
+    yield "A @ A, 1024²", lambda lib, A: A @ A, lambda k: (B,)
+    P = interpolation_2d(1024)
+    yield "P.T @ A @ P, 1024²", galerkin, lambda k: (B, P)
+    yield "P.T @ A @ P, 1024², first call", galerkin, lambda k: (shifted(B, k), P)
     U = B.T.tocsr()[::-1]
-    yield "A + B, 512², other structure", lambda lib, A, B: A + B, lambda k: (B, U)
-    yield "A + B, 512², same structure", lambda lib, A, B: A + B, lambda k: (B, C)
-    yield "A.multiply(B), 512²", lambda lib, A, B: A.multiply(B), lambda k: (B, C)
-    yield "A.maximum(B), 512²", lambda lib, A, B: A.maximum(B), lambda k: (B, C)
+    yield "A + B, 1024², other structure", lambda lib, A, B: A + B, lambda k: (B, U)
+    yield "A + B, 1024², same structure", lambda lib, A, B: A + B, lambda k: (B, C)
+    yield "A.multiply(B), 1024²", lambda lib, A, B: A.multiply(B), lambda k: (B, C)
+    yield "A.maximum(B), 1024²", lambda lib, A, B: A.maximum(B), lambda k: (B, C)
 
     quarter, half = B.shape[0] // 4, B.shape[0] // 2
-    yield "A[i:k], 512²", lambda lib, A: A[quarter:half], lambda k: (B,)
-    yield "A[:, j:l], 512²", lambda lib, A: A[:, quarter:half], lambda k: (B,)
-    yield "A[::2, ::2], 512²", lambda lib, A: A[::2, ::2], lambda k: (B,)
+    yield "A[i:k], 1024²", lambda lib, A: A[quarter:half], lambda k: (B,)
+    yield "A[:, j:l], 1024²", lambda lib, A: A[:, quarter:half], lambda k: (B,)
+    yield "A[::2, ::2], 1024²", lambda lib, A: A[::2, ::2], lambda k: (B,)
     T = poisson_1d(512)
     yield "kron, 512 ⊗ 512", lambda lib, A, B: lib.sp.kron(A, B, format="csr"), lambda k: (T, T)
-    yield "hstack, 512²", lambda lib, A, B: lib.sp.hstack([A, B], format="csr"), lambda k: (B, C)
-    yield "vstack, 512²", lambda lib, A, B: lib.sp.vstack([A, B], format="csr"), lambda k: (B, C)
-    d = vector(512**2)
-    yield "diags, 3 × 512²", _diags, lambda k: (d,)
+    yield "hstack, 1024²", lambda lib, A, B: lib.sp.hstack([A, B], format="csr"), lambda k: (B, C)
+    yield "vstack, 1024²", lambda lib, A, B: lib.sp.vstack([A, B], format="csr"), lambda k: (B, C)
+    d = vector(1024**2)
+    yield "diags, 3 × 1024²", _diags, lambda k: (d,)
 
     S, b = poisson_2d(512).tocsc(), vector(512**2)
     yield (
@@ -72,7 +72,7 @@ def rows():
         lambda k: (S, b),
     )
     L = sps.tril(B, format="csr")
-    yield "spsolve_triangular, 512²", _triangular, lambda k: (L, b)
+    yield "spsolve_triangular, 1024²", _triangular, lambda k: (L, d)
     for n in (32768, 262144):
         T = sps.tril(poisson_1d(n), format="csr")
         yield (

@@ -4,7 +4,7 @@ import re
 
 FIGURES = {  # name: how the row begins, and the column's heading
     "figure_matvec": (["A @ x, 2-D Poisson 1024²"], "value + gradients"),
-    "figure_galerkin": (["P.T @ A @ P, 512²"], "value + gradients"),
+    "figure_galerkin": (["P.T @ A @ P, 1024²"], "value + gradients"),
     "figure_spsolve": (["spsolve, 512², one right side"], "value + gradients"),
     "figure_lil": (["stiffness matrix: lil, entries"], "value + gradients"),
     "figure_adjoint": (["spsolve, 512², value + gradients", "its value alone"], "ratio"),
