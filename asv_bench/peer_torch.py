@@ -1,5 +1,7 @@
 """torch.sparse, coordinates and compressed rows, and torch-sla, for `peers.py`."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import scipy.sparse as sps
 import torch
@@ -175,9 +177,7 @@ def _tensor(x):
 
 def libraries():
     """In the order of the table's columns."""
-    try:
-        import torch_sla  # noqa: F401
-    except ImportError:
+    if not find_spec("torch_sla"):
         print("<!-- without torch_sla -->")
         return [Coo(), Csr()]
     return [Coo(), Csr(), Sla()]

@@ -8,6 +8,7 @@ Prints a Markdown table of ratios to the reference that each row names, measured
 import argparse
 import subprocess
 import sys
+from importlib.util import find_spec
 from statistics import median
 from time import perf_counter
 
@@ -30,11 +31,7 @@ def rows():
     yield "spsolve, 512², value + gradients", _solve, "its value alone", _solve_value
     yield "spsolve, 512², value + gradients", _solve, "a primitive that factorises twice", _twice
     yield "spsolve, 32³, value", _poisson_3d, "SciPy's", _poisson_3d_scipy
-    try:
-        import pypardiso  # noqa: F401
-    except ImportError:
-        pass
-    else:
+    if find_spec("pypardiso"):
         yield "spsolve, 32³, value, pardiso", _pardiso, "SciPy's", _poisson_3d_scipy
     for N in ("16", "16384"):
         product, gradient = _second_order(*JacobiWeights().problem(N))

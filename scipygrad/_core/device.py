@@ -18,7 +18,7 @@ from autograd import tracer
 from autograd.extend import Box, VSpace
 
 from . import errors
-from .engine import box_types, getval, primitive
+from .engine import box_types, getval, nested, primitive
 from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, TRACED_TYPES
 
 __all__ = ["contains_device", "host", "namespace", "on_device", "to_device", "to_host"]
@@ -110,13 +110,8 @@ def refuse_mixed(operands: Iterable[Any]) -> None:
 
 
 def host(x: Any) -> Any:
-    """`x` with the arrays on a GPU, at any depth of sequences, copied to the host."""
-    t = type(x)
-    if t in DEVICE_ARRAYS:
-        return x.get()
-    if t is tuple or t is list:
-        return t(map(host, x))
-    return x
+    """`x` with the arrays on a GPU, at any depth of containers, copied to the host."""
+    return nested(lambda v: v.get() if type(v) in DEVICE_ARRAYS else v, x)
 
 
 @primitive(wrt=("x",))
@@ -175,10 +170,6 @@ def _moved(x: Any, move: Any, wanted: bool) -> Any:
     from .traced import entries_of, lift, make
 
     t = type(x)
-    if t is tuple or t is list:
-        return t(_moved(v, move, wanted) for v in x)
-    if t is dict:
-        return {k: _moved(v, move, wanted) for k, v in x.items()}
     if is_sparse(x):
         if on_device(x) is wanted:
             return x
@@ -191,13 +182,10 @@ def _moved(x: Any, move: Any, wanted: bool) -> Any:
 
 def outline(x: Any) -> Any:
     """`x` with matrices on a GPU replaced by ones of the host of the same structure, of zeros."""
-    t = type(x)
-    if t is tuple or t is list:
-        return t(map(outline, x))
-    if t is dict:
-        return {k: outline(v) for k, v in x.items()}
-    if t not in DEVICE_MATRICES:
-        return x
+    return nested(lambda v: _outline(v) if type(v) in DEVICE_MATRICES else v, x)
+
+
+def _outline(x: Any) -> Any:
     from .traced import lift
 
     A = lift(x)
@@ -253,7 +241,7 @@ def to_host(x: Any) -> Any:
     object
         The same with NumPy arrays and sparse matrices of `scipygrad.sparse`; differentiable.
     """
-    return _moved(x, array_to_host, False)
+    return nested(lambda v: _moved(v, array_to_host, False), x)
 
 
 def to_device(x: Any) -> Any:
@@ -280,4 +268,4 @@ def to_device(x: Any) -> Any:
     import cupy
 
     known(cupy.ndarray)
-    return _moved(x, array_to_device, True)
+    return nested(lambda v: _moved(v, array_to_device, True), x)

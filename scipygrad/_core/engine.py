@@ -39,8 +39,8 @@ from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES, TRACED_TYPES
 
 __all__ = [
     "ArrayBox", "Box", "VSpace", "below", "box_types", "cast", "contains_traced", "getval",
-    "is_live", "isbox", "is_sparse", "primitive", "PRIMITIVES", "record", "strip", "trace_of",
-    "tracing", "vspace",
+    "is_live", "isbox", "is_sparse", "nested", "primitive", "PRIMITIVES", "record", "strip",
+    "trace_of", "tracing", "vspace",
 ]  # fmt: skip
 
 box_types = Box.types
@@ -83,6 +83,16 @@ def strip(x: Any) -> Any:
             x.shape
         )
     return x
+
+
+def nested(f: Callable[[Any], Any], x: Any) -> Any:
+    """`f` of `x`, or of each of its elements at any depth of tuples, lists and dicts."""
+    t = type(x)
+    if t is tuple or t is list:
+        return t(nested(f, v) for v in x)
+    if t is dict:
+        return {k: nested(f, v) for k, v in x.items()}
+    return f(x)
 
 
 _sparse_by_type: dict[type, bool] = {}

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import errors
 from .device import contains_device, device_call, outline
-from .engine import contains_traced, strip
+from .engine import contains_traced, nested, strip
 from .layout import DEVICE_ARRAYS, SparseLayout
 from .table import Entry, enter
 
@@ -115,18 +115,13 @@ def to_scipy(x: Any) -> Any:
     >>> type(scipygrad.to_scipy(sp.eye_array(3, format="csr"))).__module__
     'scipy.sparse._csr'
     """
-    return _theirs(strip(x))
+    return nested(_theirs, strip(x))
 
 
 def _theirs(x: Any) -> Any:
-    t = type(x)
-    if t is tuple or t is list:
-        return t(map(_theirs, x))
-    if t is dict:
-        return {k: _theirs(v) for k, v in x.items()}
     if not isinstance(x, SparseLayout):
         return x
-    cls = next(theirs for theirs in t.__mro__ if theirs in OURS)
+    cls = next(theirs for theirs in type(x).__mro__ if theirs in OURS)
     if issubclass(cls, dict):
         new = dict.__new__(cls)
         dict.update(new, dict.items(x))
