@@ -1,4 +1,4 @@
-"""What the kernels of `scipygrad/_backend/kernels` compute, in NumPy, by their names."""
+"""What the kernels of `scipygrad/_backend/gpu/kernels` compute, in NumPy, by their names."""
 
 from __future__ import annotations
 
