@@ -301,6 +301,8 @@ CASES: dict[str, Case] = {
     "expand_dims": Case(lambda A: sp.expand_dims(A, axis=-1), families=ARRAY),
     "permute_dims": Case(lambda A: sp.permute_dims(A, axes=(1, 0), copy=True)),
     "swapaxes": Case(lambda A: sp.swapaxes(A, 0, -1)),
+    **({"matrix_transpose": Case(lambda A: sp.matrix_transpose(A)), "mT": Case(lambda A: A.mT)}
+       if hasattr(sp, "matrix_transpose") else {}),
     # ---- sums
     "sum": Case(lambda A: A.sum()),
     "sum_rows": Case(lambda A: A.sum(axis=0)),

@@ -21,8 +21,12 @@ _AUTOSUMMARY = re.compile(r"\.\. autosummary::\n\s+:toctree: generated/\n((?:\s*
 
 def names_with_a_page(module):
     """The names that SciPy's own reference lists: it writes one page for each."""
-    blocks = _AUTOSUMMARY.findall(importlib.import_module(module).__doc__)
-    return sorted({line.split()[0] for b in blocks for line in b.splitlines() if line.strip()})
+    loaded = importlib.import_module(module)
+    blocks = _AUTOSUMMARY.findall(loaded.__doc__)
+    names = {line.split()[0] for b in blocks for line in b.splitlines() if line.strip()}
+    if module == "scipy.sparse":  # SciPy 1.18 lists the names around `*_matrix` on another page
+        names |= {name for name in loaded.__all__ if callable(getattr(loaded, name))}
+    return sorted(names)
 
 
 def _role(x):

@@ -118,6 +118,10 @@ def sections(namespace):
             else:
                 name_list = None
         previous = line
+    listed = {name for names in found.values() for name in names}
+    rest = [name for space, name in TABLE if space == namespace and name not in listed]
+    if rest:  # SciPy 1.18 has them on a page of their own
+        found["The interface of sparse matrices"] = rest
     return found
 
 

@@ -140,7 +140,7 @@ if hasattr(sps, "expand_dims"):
 
 if hasattr(sps, "permute_dims"):
 
-    @traced(sps.permute_dims, wrt=("A",), untraced=natively(sps.permute_dims))
+    @traced(sps.permute_dims, wrt=("A",), untraced=natively(sps.permute_dims), gpu=True)
     def permute_dims(A, axes=None, copy=False):
         key = None if axes is None else tuple(np.ravel(axes).tolist())
         return _moved(lambda M: sps.permute_dims(M, axes=axes), A, ("permute_dims", key))
@@ -148,13 +148,13 @@ if hasattr(sps, "permute_dims"):
 
 if hasattr(sps, "swapaxes"):
 
-    @traced(sps.swapaxes, wrt=("A",), untraced=natively(sps.swapaxes))
+    @traced(sps.swapaxes, wrt=("A",), untraced=natively(sps.swapaxes), gpu=True)
     def swapaxes(A, axis1, axis2):
         return _moved(lambda M: sps.swapaxes(M, axis1, axis2), A, ("swapaxes", axis1, axis2))
 
 
 if hasattr(sps, "matrix_transpose"):
 
-    @traced(sps.matrix_transpose, wrt=("A",))
+    @traced(sps.matrix_transpose, wrt=("A",), gpu=True)
     def matrix_transpose(A):
         return _moved(sps.matrix_transpose, A, "matrix_transpose")

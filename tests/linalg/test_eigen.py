@@ -366,7 +366,8 @@ def test_second_order_takes_no_further_factorisation(count):
 
 
 def test_conjugate_pairs_share_a_factorisation(count):
-    A = sp.block_diag([onp.array([[i, 1.0], [-1.0 - i, i]]) for i in range(1, 7)], format="csr")
+    blocks = [sp.csr_array(onp.array([[i, 1.0], [-1.0 - i, i]])) for i in range(1, 7)]
+    A = sp.block_diag(blocks, format="csr")
     f = grad(lambda A: np.sum(np.abs(spla.eigs(A, 4, v0=start(A), which="LR")[1]) ** 4))
     f(A)
     assert len(count) == 2

@@ -23,7 +23,7 @@ def traced(fun, *args):
 
 def parts(format="csc", dtype="float64"):
     """A matrix of three parts that do not all depend on each other, its rows in disorder."""
-    blocks = [numbers((k, k), dtype, 10 + k) + 4 * onp.eye(k) for k in (3, 1, 4)]
+    blocks = [sps.csr_array(numbers((k, k), dtype, 10 + k) + 4 * onp.eye(k)) for k in (3, 1, 4)]
     A = sps.block_diag(blocks).tolil()
     A[0, 5] = 0.5  # the third part acts on the first
     return getattr(sp, f"{format}_array")(A.tocsr()[[4, 2, 7, 0, 1, 6, 3, 5]])

@@ -10,6 +10,7 @@ from cases import matrix, numbers, regular
 
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
+from scipygrad._core.npmatrix import is_npmatrix
 from scipygrad.testing import check_op
 
 INF = onp.inf
@@ -22,7 +23,16 @@ ALL = MATRIX_NORMS + WITH_AXES + VECTOR_NORMS
 
 
 def value(x, *args):
-    return make_vjp(lambda x: spla.norm(x, *args))(x)[1]
+    """The value while everything is traced; a traced np.matrix as np.matrix."""
+    kinds = []
+
+    def norm(x):
+        traced = spla.norm(x, *args)
+        kinds.append(onp.matrix if is_npmatrix(traced) else onp.ndarray)
+        return traced
+
+    plain = make_vjp(norm)(x)[1]
+    return plain.view(kinds[0]) if onp.ndim(plain) else plain
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])

@@ -139,6 +139,17 @@ def test_subclass_without_a_product_warns():
         Nothing(float, (3, 3))
 
 
+def test_a_replaced_constructor_of_the_base_is_not_that_of_the_others(monkeypatch):
+    """Decorators that set `__init__` on LinearOperator leave its subclasses theirs, as in SciPy."""
+    init = scipy_linalg.LinearOperator.__init__
+    monkeypatch.setattr(spla.LinearOperator, "__init__", init, raising=False)
+    A = spla.LinearOperator((4, 4), lambda x: 2 * x, rmatvec=lambda x: 2 * x, dtype=float)
+    L = spla.LaplacianNd(grid_shape=(4,), boundary_conditions="dirichlet")
+    B = spla.aslinearoperator(onp.eye(4))
+    for op in (A, L, B, A + B, A @ L, 2 * A, A.H, A.T, A**2, B.H):
+        assert (op @ onp.ones(4)).shape == (4,)
+
+
 def test_pickle_and_copy():
     for L in (op(A), 2 * op(A) + op(B), op(A).H, op(A) ** 2, Shifted(A, 2.0)):
         for other in (pickle.loads(pickle.dumps(L)), copy.copy(L), copy.deepcopy(L)):

@@ -308,6 +308,7 @@ SPARSE = {
     "identity": lambda m, A: [m.identity(3, format=f) for f in (None, *FORMATS)],
     "kron": lambda m, A: [m.kron(A, D), m.kron(A, A, format="csr"), m.kron(D, A)],
     "kronsum": lambda m, A: m.kronsum(A, A),
+    "matrix_transpose": lambda m, A: m.matrix_transpose(A),
     "permute_dims": lambda m, A: m.permute_dims(A, (1, 0)),
     "rand": lambda m, A: m.rand(3, 3, 0.5, rng=1),
     "random": lambda m, A: [m.random(3, 3, 0.5, f, rng=1) for f in FORMATS],

@@ -188,7 +188,8 @@ def test_arguments_of_methods_have_scipys_names(cls):
     for name in dir(getattr(sps, cls)):
         theirs, ours = getattr(getattr(sps, cls), name), getattr(kind, name, None)
         if not name.startswith("_") and inspect.isfunction(theirs) and ours is not None:
-            assert parameters(ours) == parameters(theirs), name
+            if parameters(theirs) not in (["args"], ["args", "kwargs"]):  # which name nothing
+                assert parameters(ours) == parameters(theirs), name
 
 
 @pytest.mark.parametrize("cls", CLASSES)
