@@ -8,7 +8,6 @@ from typing import Any
 
 from . import sparse
 from ._core.device import to_device, to_host
-from ._core.engine import strip as detach
 from ._core.errors import (
     AdjointConvergenceWarning,
     HostWarning,
@@ -16,7 +15,7 @@ from ._core.errors import (
     PhaseWarning,
     ZeroWeightWarning,
 )
-from ._core.mirror import to_scipy
+from ._core.mirror import detach, to_scipy
 
 __version__ = "0.1.0"
 __all__ = [

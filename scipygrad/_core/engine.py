@@ -1,27 +1,16 @@
-"""The one door to autograd: tracing, primitives and their rules.
+"""The one door to autograd: primitives and their rules.
 
-Nothing here knows a particular operation. Four things are done:
-
-1. `primitive` declares an operation with its value, VJPs and JVPs, binds every call to its
-   signature (autograd looks at positional arguments only) and refuses, by name, what has no rule.
-2. Traces get ids that are never used twice (`TraceStack`). autograd counts nested traces on one
-   counter for all threads, so concurrent gradients disturb each other, and a value that outlived
-   its trace can be taken for a member of a new one.
-3. A NumPy function of a traced sparse matrix is handed back to NumPy, whose protocols ask the
-   matrix (`find_top_boxed_args`); autograd's own rule would see a sparse value as an array.
-4. ArrayBox lets a sparse operand answer (`_guard_arraybox`).
-
-`elements` and `collect`, besides, let ArrayBox read numbers without making a node for each;
-`slices` and `containers` spare passes over memory.
+Nothing here knows a particular operation. `primitive` declares an operation with its value, VJPs
+and JVPs, binds every call to its signature (autograd looks at positional arguments only) and
+refuses, by name, what has no rule. What is traced is asked of `tracing`; `arraybox` lets autograd's
+arrays meet sparse operands. `elements` and `collect`, besides, let them read numbers without
+making a node for each; `slices` and `containers` spare passes over memory.
 """
 
 from __future__ import annotations
 
 import inspect
-import itertools
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import autograd.numpy as anp
@@ -30,270 +19,30 @@ from autograd import tracer
 from autograd.core import sparse_object_types, sum_outgrads
 from autograd.extend import Box, VSpace, defjvp_argnums, defvjp_argnums, vspace
 from autograd.extend import primitive as autograd_primitive
-from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import getval, isbox
-from scipy.sparse import issparse as scipy_issparse
 
 from . import errors
-from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES, TRACED_TYPES
+from .arraybox import ArrayBox, sparse_ufunc
+from .layout import DEVICE_ARRAYS
+from .tracing import (
+    ARRAY_BOXES,
+    NEVER_OVERRIDES,
+    below,
+    box_types,
+    contains_traced,
+    is_live,
+    is_sparse,
+    nested,
+    strip,
+    trace_of,
+    tracing,
+)
 
 __all__ = [
-    "ArrayBox", "Box", "VSpace", "below", "box_types", "cast", "contains_traced", "getval",
-    "is_live", "isbox", "is_sparse", "nested", "primitive", "PRIMITIVES", "record", "strip",
-    "trace_of", "tracing", "vspace",
+    "ARRAY_BOXES", "ArrayBox", "Box", "NEVER_OVERRIDES", "PRIMITIVES", "VSpace", "below",
+    "box_types", "cast", "contains_traced", "getval", "is_live", "is_sparse", "isbox", "nested",
+    "primitive", "record", "sparse_ufunc", "strip", "trace_of", "tracing", "vspace",
 ]  # fmt: skip
-
-box_types = Box.types
-
-
-# ---- what is traced --------------------------------------------------------------------------
-
-
-def contains_traced(args: Iterable[Any], kwargs: Mapping[str, Any] | None = None) -> bool:
-    """Whether a traced value stands among the arguments, at any depth of containers."""
-    for x in args:
-        t = type(x)
-        if t in box_types:
-            return True
-        if t in _CONTAINERS:
-            if t is np.ndarray:
-                if x.dtype.hasobject and contains_traced(x.ravel().tolist()):
-                    return True
-            elif contains_traced(x.values() if t is dict else x):
-                return True
-    return bool(kwargs) and contains_traced(kwargs.values())
-
-
-_CONTAINERS = frozenset((tuple, list, dict, np.ndarray))
-
-
-def strip(x: Any) -> Any:
-    """`x` with every traced value, at any depth of containers, replaced by its plain value."""
-    t = type(x)
-    if t in TRACED_TYPES:
-        return x._plain()
-    if t in box_types:
-        return strip(getval(x))
-    if t is tuple or t is list:
-        return t(strip(v) for v in x)
-    if t is dict:
-        return {k: strip(v) for k, v in x.items()}
-    if t is np.ndarray and x.dtype.hasobject:
-        return np.array([strip(v) for v in x.ravel().tolist()] + [None], object)[:-1].reshape(
-            x.shape
-        )
-    return x
-
-
-def nested(f: Callable[[Any], Any], x: Any) -> Any:
-    """`f` of `x`, or of each of its elements at any depth of tuples, lists and dicts."""
-    t = type(x)
-    if t is tuple or t is list:
-        return t(nested(f, v) for v in x)
-    if t is dict:
-        return {k: nested(f, v) for k, v in x.items()}
-    return f(x)
-
-
-_sparse_by_type: dict[type, bool] = {}
-
-
-def is_sparse(x: Any) -> bool:
-    """Whether `x` is a sparse matrix or array: SciPy's, ours, or a traced one."""
-    t = type(x)
-    try:
-        return _sparse_by_type[t]
-    except KeyError:
-        if t.__module__.startswith("cupyx."):
-            from . import device
-
-            device.known(t)
-        answer = t in TRACED_TYPES or t in DEVICE_MATRICES or scipy_issparse(x)
-        _sparse_by_type[t] = answer
-        return answer
-
-
-# ---- traces ----------------------------------------------------------------------------------
-
-
-class TraceStack:
-    """Numbers traces; a later trace, hence every nested one, has the larger number."""
-
-    def __init__(self) -> None:
-        self._ids = itertools.count()
-        self.live: set[int] = set()
-
-    @contextmanager
-    def new_trace(self):
-        trace = next(self._ids)  # atomic in CPython
-        self.live.add(trace)
-        try:
-            yield trace
-        finally:
-            self.live.discard(trace)
-
-
-_traces = TraceStack()
-
-
-def is_live(box: Box) -> bool:
-    """Whether the trace that `box` belongs to is still being recorded."""
-    return box._trace in _traces.live
-
-
-def tracing() -> bool:
-    """Whether a trace is being recorded."""
-    return bool(_traces.live)
-
-
-def trace_of(x: Any) -> int:
-    """The trace that `x` belongs to, -1 for a plain value."""
-    return x._trace if isbox(x) else -1
-
-
-def below(x: Any, trace: int) -> Any:
-    """`x` as it is without the trace `trace`, if that is its innermost one."""
-    return x._value if isbox(x) and x._trace == trace else x
-
-
-ARRAY_BOXES: set[type] = {ArrayBox}
-"""ArrayBox, and what stands for it (`scipygrad._core.elements`)."""
-
-NEVER_OVERRIDES = {np.ndarray, float, int, complex, np.float64, tuple, dict, list, str}
-
-
-def find_top_boxed_args(args):
-    """autograd's search for the innermost trace, with sparse operands of NumPy functions kept.
-
-    A NumPy function met by a traced sparse matrix is called as it is, so that NumPy's protocols
-    (`__array_ufunc__`, `__array_function__`) ask the matrix. The same goes for a constant sparse
-    matrix beside a traced array, where ArrayBox is asked. What cannot be asked that way raises.
-    """
-    if not SPARSE_TYPES.isdisjoint(map(type, args)) and _left_to_numpy(args, sys._getframe(1)):
-        return [], -1, None, False
-    top, boxes, arraybox, overrider = -1, [], False, False
-    for i, x in enumerate(args):
-        t = type(x)
-        if t in box_types:
-            trace = x._trace
-            if trace > top:
-                boxes, top = [(i, x)], trace
-            elif trace == top >= 0:  # (what has become constant belongs to no trace, -1)
-                boxes.append((i, x))
-            arraybox = arraybox or t in ARRAY_BOXES
-        elif t not in NEVER_OVERRIDES:
-            override = getattr(t, "__array_ufunc__", None)
-            overrider = overrider or override not in (None, np.ndarray.__array_ufunc__)
-    kind = type(boxes[0][1]._node) if boxes else None
-    return boxes, top, kind, arraybox and overrider
-
-
-def _left_to_numpy(args, calling):
-    """Whether the function called with a sparse operand is NumPy's, to be asked of the operand."""
-    calling = calling.f_locals
-    function = calling.get("f_raw")
-    by_numpy = isinstance(function, np.ufunc) or getattr(function, "__module__", "").startswith(
-        ("numpy", "scipy.", "autograd.numpy", "autograd.scipy")
-    )
-    if not by_numpy or not any(type(arg) in box_types for arg in args):
-        return False
-    if calling.get("called_by_autograd_dispatcher"):
-        raise NotImplementedError  # ArrayBox steps back, the sparse operand is asked
-    traced_matrix = any(type(arg) in TRACED_TYPES for arg in args)
-    if not isinstance(function, np.ufunc) and not (
-        traced_matrix and function.__module__.startswith("numpy")
-    ):
-        raise NotImplementedError(errors.not_yet(f"numpy.{function.__name__}", ()))
-    return True
-
-
-# ---- ArrayBox meets sparse -------------------------------------------------------------------
-
-_REFLECTED = {
-    "__add__": "__radd__", "__sub__": "__rsub__", "__mul__": "__rmul__",
-    "__truediv__": "__rtruediv__", "__matmul__": "__rmatmul__", "__pow__": "__rpow__",
-    "__eq__": "__eq__", "__ne__": "__ne__",
-    "__lt__": "__gt__", "__gt__": "__lt__", "__le__": "__ge__", "__ge__": "__le__",
-}  # fmt: skip
-_REFLECTED |= {r: n for n, r in _REFLECTED.items() if r.startswith("__r")}
-
-_UFUNC_OPERATORS: dict[Any, str] = {
-    np.add: "__add__", np.subtract: "__sub__", np.multiply: "__mul__",
-    np.true_divide: "__truediv__", np.matmul: "__matmul__", np.power: "__pow__",
-    np.negative: "__neg__", np.absolute: "__abs__", np.equal: "__eq__", np.not_equal: "__ne__",
-    np.less: "__lt__", np.less_equal: "__le__", np.greater: "__gt__",
-    np.greater_equal: "__ge__",
-}  # fmt: skip
-
-
-def sparse_ufunc(ufunc: np.ufunc, inputs: tuple) -> Any:
-    """A NumPy function that is an operator, of sparse operands: what the operator does."""
-    from .traced import lift
-
-    name = _UFUNC_OPERATORS.get(ufunc)
-    if name is None:
-        return NotImplemented
-    first, *rest = inputs
-    if is_sparse(first):
-        return getattr(lift(first), name)(*rest)
-    return getattr(lift(rest[0]), _REFLECTED[name])(first)
-
-
-def _guard_arraybox() -> None:
-    """Let a sparse operand answer ArrayBox's operators, in whichever class it comes."""
-    for name, reflected in _REFLECTED.items():
-        setattr(ArrayBox, name, _guarded(name, reflected, getattr(ArrayBox, name)))
-    ArrayBox.__array_ufunc__ = _guarded_ufunc(ArrayBox.__array_ufunc__)
-    ArrayBox.__array__ = _as_plain_array
-
-
-def _guarded(name: str, reflected: str, original: Callable) -> Callable:
-    def method(self, other):
-        if is_sparse(other):
-            from .traced import lift
-
-            return getattr(lift(other), reflected)(self)
-        if getattr(type(other), "__array_ufunc__", 0) is None:  # NumPy's sign for: ask me instead
-            return NotImplemented
-        return original(self, other)
-
-    method.__name__ = name
-    return method
-
-
-def _guarded_ufunc(original: Callable) -> Callable:
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        if kwargs.get("out") is not None and method == "__call__":
-            raise TypeError(errors.in_place_on_constant(ufunc.__name__))
-        if method == "__call__" and any(map(is_sparse, inputs)):
-            return NotImplemented if kwargs else sparse_ufunc(ufunc, inputs)
-        return original(self, ufunc, method, *inputs, **kwargs)
-
-    return __array_ufunc__
-
-
-def _as_plain_array(self, dtype=None, copy=None):
-    """What NumPy's `asarray` makes of a traced array.
-
-    SciPy's sparse operators ask this way whether their other operand is an array. They are told
-    no (a 0-d object array), and then give our reflected operator its turn. Everybody else gets
-    what NumPy makes without this method: an object array of traced elements.
-    """
-    asking = sys._getframe(1)
-    module = asking.f_globals.get("__name__", "")
-    if module.startswith(("scipy.sparse.linalg.", "scipy.sparse.csgraph.")):
-        raise NotImplementedError(errors.not_yet(f"{module}: {asking.f_code.co_name}", ()))
-    if module.startswith("scipy.sparse."):
-        whole = np.empty((), object)
-        whole[()] = self
-        return whole
-    elements = np.empty(self.shape, object)
-    for i in np.ndindex(self.shape):
-        elements[i] = self[i] if i else self
-    return elements
-
-
-# ---- primitives ------------------------------------------------------------------------------
 
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by name; the tests go through this table."""
@@ -505,10 +254,18 @@ class Form:
         return len(self.shape)
 
 
+class DeviceForm(Form):
+    """The same of an array on a GPU."""
+
+    __slots__ = ()
+
+
 def form(x: Any) -> Any:
-    """The `Form` of an array on the host, traced or not; anything else as it is."""
+    """The `Form` of an array, traced or not; anything else as it is."""
     value = getval(x) if type(x) in box_types else x
-    return Form(value) if type(value) is np.ndarray else x
+    if type(value) is np.ndarray:
+        return Form(value)
+    return DeviceForm(value) if type(value) in DEVICE_ARRAYS else x
 
 
 _HAVE_DTYPE = frozenset((np.ndarray, Form))
@@ -532,8 +289,3 @@ def like(g: Any, target: Any) -> Any:
     if dtype.kind not in "fc":  # whole numbers: the cotangent would be cut
         return g
     return g if anp.result_type(g) == dtype else cast(g, dtype)
-
-
-tracer.trace_stack = _traces
-tracer.find_top_boxed_args = find_top_boxed_args
-_guard_arraybox()

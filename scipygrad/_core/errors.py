@@ -41,6 +41,42 @@ def in_place_on_constant(ufunc: str) -> str:
     )
 
 
+def traced_array_assignment() -> str:
+    """Something was written into a traced array."""
+    return (
+        "'ArrayBox' object does not support item assignment: it is traced, and cannot be written "
+        "to. Make a new array, x = np.where(mask, value, x). For entries of a traced sparse matrix "
+        "write A[i, j] = value, or A.data = np.where(mask, value, A.data)."
+    )
+
+
+def at_constant(ufunc: str) -> str:
+    """`ufunc.at` was asked to write a traced value into a constant array."""
+    return (
+        f"numpy.{ufunc}.at would write a traced value into a constant array, and lose its "
+        f"derivative. For numpy.add.at(x, i, v) of vectors write "
+        f"x = x + np.bincount(i, v, minlength=len(x)), with autograd's np."
+    )
+
+
+def as_objects(shape: tuple[int, ...]) -> str:
+    """NumPy takes a traced array apart."""
+    return (
+        f"NumPy makes an array of objects, one for each element, of a traced array of shape "
+        f"{shape}, which is slow. K.dot(x) of a NumPy array K does so: write K @ x or "
+        f"np.dot(K, x). So do some functions of numpy: take those of autograd.numpy."
+    )
+
+
+def npmatrix_function() -> str:
+    """A function of autograd's was asked for a derivative of an np.matrix."""
+    return (
+        "Can't differentiate w.r.t. type <class 'numpy.matrix'>, which a function of an np.matrix "
+        "gives. Operators (*, @, /, +, -) are differentiable beside an np.matrix M; for functions "
+        "pass np.asarray(M)."
+    )
+
+
 def zero_weights(count: int) -> str:
     """A traced graph has stored zeros that may be no edges."""
     return (

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import errors
 from .device import contains_device, device_call, outline
-from .engine import contains_traced, nested, strip
+from .engine import box_types, contains_traced, nested, strip
 from .layout import DEVICE_ARRAYS, SparseLayout
 from .table import Entry, enter
 
@@ -90,6 +90,39 @@ def all_plain(args: Iterable[Any]) -> bool:
     return True
 
 
+def detach(x: Any) -> Any:
+    """`x` with values in place of traced arrays and matrices, which are constants.
+
+    Parameters
+    ----------
+    x : array or sparse matrix, or anything else
+        Tuples, lists and dicts are searched at any depth.
+
+    Returns
+    -------
+    object
+        The same without traces. Arrays can be written to. The entries of a sparse matrix are
+        shared with the derivatives, and read-only: to write to them, take a ``copy()``.
+
+    See Also
+    --------
+    to_scipy : the plain value, of SciPy's own class.
+
+    Examples
+    --------
+    >>> import autograd, scipygrad
+    >>> autograd.grad(lambda x: x * scipygrad.detach(x))(3.0)  # not 6
+    np.float64(3.0)
+    """
+    return nested(_detached, x)
+
+
+def _detached(x: Any) -> Any:
+    plain_value = strip(x)
+    copies = type(x) in box_types and isinstance(plain_value, np.ndarray)
+    return plain_value.copy() if copies else plain_value
+
+
 def to_scipy(x: Any) -> Any:
     """`x` with plain SciPy matrices in place of ours, and values in place of traced ones.
 
@@ -102,7 +135,7 @@ def to_scipy(x: Any) -> Any:
     -------
     object
         The same, where sparse matrices are of SciPy's own classes. Entries and index arrays are
-        shared with `x`, except those that are read-only there, which are copied. Nothing of the
+        shared with `x`, but all are copied if index arrays are read-only there. Nothing of the
         result is differentiated.
 
     See Also
@@ -115,7 +148,7 @@ def to_scipy(x: Any) -> Any:
     >>> type(scipygrad.to_scipy(sp.eye_array(3, format="csr"))).__module__
     'scipy.sparse._csr'
     """
-    return nested(_theirs, strip(x))
+    return nested(_theirs, detach(x))
 
 
 def _theirs(x: Any) -> Any:
@@ -128,7 +161,14 @@ def _theirs(x: Any) -> Any:
     else:
         new = object.__new__(cls)
     new.__dict__.update({k: _writable(v) for k, v in x.__dict__.items()})
+    if any(new.__dict__.get(k) is not x.__dict__.get(k) for k in ("indices", "indptr", "coords")):
+        # SciPy sorts indices and entries together: those of x, which keeps its indices, stay.
+        new.__dict__["data"] = _own(x.__dict__["data"], new.__dict__["data"])
     return new
+
+
+def _own(before: Any, after: Any) -> Any:
+    return before.copy() if after is before else after
 
 
 def _writable(x: Any) -> Any:

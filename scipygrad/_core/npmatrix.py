@@ -6,12 +6,14 @@ operators are those of np.matrix: `*` is the matrix product, results stay two-di
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 
-from .engine import _REFLECTED, ArrayBox, Box, getval, is_sparse, isbox
+from .arraybox import REFLECTED
+from .engine import ArrayBox, Box, getval, is_sparse, isbox
 from .layout import DEVICE_ARRAYS
 from .traced import lift
 
@@ -27,6 +29,8 @@ class TracedNumpyMatrix(ArrayBox):
         return _as_array(self)
 
     A1 = property(lambda self: anp.reshape(_as_array(self), -1))
+    real = property(lambda self: as_npmatrix(anp.real(_as_array(self))))
+    imag = property(lambda self: as_npmatrix(anp.imag(_as_array(self))))
     T = property(lambda self: as_npmatrix(anp.transpose(_as_array(self))))
     H = property(lambda self: as_npmatrix(anp.conj(anp.transpose(_as_array(self)))))
 
@@ -42,35 +46,34 @@ class TracedNumpyMatrix(ArrayBox):
             return lift(other).__rmul__(self)
         if anp.ndim(other) == 0:
             return as_npmatrix(_as_array(self) * other)
-        return self @ other
+        return self @ _two_dimensional(other)
 
     def __rmul__(self, other: Any) -> Any:
         if is_sparse(other):
             return lift(other) * self
         if anp.ndim(other) == 0:
             return as_npmatrix(other * _as_array(self))
-        return other @ self
+        return self.__rmatmul__(other)
 
     def __matmul__(self, other: Any) -> Any:
         if is_sparse(other):
             return lift(other).__rmatmul__(self)
-        return as_npmatrix(anp.matmul(_as_array(self), _two_dimensional(other)))
+        return as_npmatrix(_two_dimensional(anp.matmul(_as_array(self), as_ndarray(other))))
 
     def __rmatmul__(self, other: Any) -> Any:
         if is_sparse(other):
             return lift(other) @ self
-        return as_npmatrix(anp.matmul(_two_dimensional(other), _as_array(self)))
+        return as_npmatrix(anp.matmul(_two_dimensional(as_ndarray(other)), _as_array(self)))
+
+    def dot(self, other: Any) -> Any:
+        """The matrix product, `*`."""
+        return self * other
 
     def __pow__(self, other: Any) -> Any:
         raise NotImplementedError(
             "** of a traced np.matrix is not differentiable. Write M.A ** n for the powers of its "
             "elements, or a product M * M for the matrix power."
         )
-
-    def sum(self, axis: int | None = None) -> Any:
-        """Sum over an axis, which stays as an axis of length 1."""
-        total = anp.sum(_as_array(self), axis=axis, keepdims=axis is not None)
-        return total if axis is None else as_npmatrix(total)
 
     def ravel(self) -> Any:
         """One row."""
@@ -82,7 +85,7 @@ class TracedNumpyMatrix(ArrayBox):
 def _elementwise(name: str) -> Any:
     def method(self, other=None):
         if is_sparse(other):
-            return getattr(lift(other), _REFLECTED[name])(self)
+            return getattr(lift(other), REFLECTED[name])(self)
         args = () if other is None else (_as_array(other) if isbox(other) else other,)
         result = getattr(ArrayBox, name)(_as_array(self), *args)
         return as_npmatrix(result) if isbox(result) and anp.ndim(result) == 2 else result
@@ -91,14 +94,52 @@ def _elementwise(name: str) -> Any:
     return method
 
 
+def _reduction(name: str) -> Any:
+    def method(self, axis=None, *args, **kwargs):
+        """As of an array; over one axis, which stays as an axis of length 1."""
+        y = getattr(ArrayBox, name)(_as_array(self), axis, *args, **kwargs)
+        return y if axis is None else as_npmatrix(anp.expand_dims(y, axis))
+
+    return method
+
+
+def _kept(name: str) -> Any:
+    def method(self, *args, **kwargs):
+        """As of an array; what has two dimensions then is an np.matrix, what has one is a row."""
+        y = getattr(ArrayBox, name)(_as_array(self), *args, **kwargs)
+        return as_npmatrix(_two_dimensional(y)) if isbox(y) and anp.ndim(y) in (1, 2) else y
+
+    return method
+
+
 for _name in ("add", "radd", "sub", "rsub", "truediv", "rtruediv", "neg", "abs"):
     setattr(TracedNumpyMatrix, f"__{_name}__", _elementwise(f"__{_name}__"))
+for _name in ("sum", "mean", "max", "min", "prod", "std", "var"):
+    setattr(TracedNumpyMatrix, _name, _reduction(_name))
+for _name in (
+    "astype", "clip", "conj", "conjugate", "cumsum", "diagonal", "repeat", "reshape", "squeeze",
+    "swapaxes", "transpose",
+):  # fmt: skip
+    setattr(TracedNumpyMatrix, _name, _kept(_name))
 Box.types.add(TracedNumpyMatrix)
 Box.type_mappings[TracedNumpyMatrix] = ArrayBox
 
 
 def _two_dimensional(x: Any) -> Any:
     return x if anp.ndim(x) == 2 else anp.reshape(x, (1, -1))
+
+
+def beside_npmatrix(name: str, x: ArrayBox, M: np.matrix) -> Any:
+    """What the operator `name` of a traced array gives beside a constant np.matrix."""
+    if name in ("__mul__", "__rmul__") and anp.ndim(x):
+        name, x = name.replace("mul", "matmul"), _two_dimensional(x)
+    return of_npmatrices(lambda M: getattr(ArrayBox, name)(_as_array(x), M), (M,))
+
+
+def of_npmatrices(f: Callable, inputs: Sequence[Any]) -> Any:
+    """f of `inputs`, with arrays in place of np.matrix there, as an np.matrix if it is traced."""
+    y = f(*(np.asarray(x) if type(x) is np.matrix else x for x in inputs))
+    return as_npmatrix(_two_dimensional(y)) if isbox(y) and anp.ndim(y) else y
 
 
 def _as_array(x: Any) -> Any:

@@ -24,7 +24,7 @@ import scipy.sparse as sps
 from autograd.extend import Box, defvjp_argnums
 
 from . import containers, slices
-from .capture import capture
+from .capture import capture, lend
 from .engine import VSpace, box_types, cast, getval, isbox, primitive
 from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES, TRACED_TYPES, SparseLayout
 from .pattern import Pattern, entries
@@ -55,7 +55,7 @@ class TracedBase(SparseLayout):
             elif "_constant" in d and name == "_pattern":
                 d["_pattern"] = Pattern.of(d["_constant"])
             elif "_constant" in d:
-                d["_data"] = capture(entries(d["_constant"]))
+                d["_data"] = captured(d["_constant"])
             else:  # both at once: the value may be changed in between
                 d["_pattern"] = Pattern.of(plain(d["_value"]))
                 d["_data"] = entries_primitive(self, d["_pattern"])
@@ -128,6 +128,12 @@ def entries_of(A: TracedBase) -> Any:
     return A._data
 
 
+def captured(A: Any) -> Any:
+    """The entries of a plain matrix, for rules to keep."""
+    d = A.__dict__
+    return lend(d) if "_data" in d and type(A) in DEVICE_MATRICES else capture(entries(A))
+
+
 def entries_to_keep(A: TracedBase) -> Any:
     """The same, copied: for a solve, which stays right if A is written to."""
     B = constant(A)
@@ -163,10 +169,28 @@ def plain(x: Any) -> Any:
         d = x.__dict__
         if "_constant" in d:
             return d["_constant"]
-        if "_value" not in d:
-            return x._pattern.matrix(getval(x._data), x._class)
+        if "_value" not in d or _is_made(d):
+            return protected(x._pattern.matrix(getval(x._data), x._class))
         x = d["_value"]
     return x
+
+
+def _is_made(d: dict[str, Any]) -> bool:
+    """Whether the value was made of the entries on the tape, for autograd, and shares them."""
+    value = d["_value"]
+    return "_data" in d and getattr(value, "data", None) is getval(d["_data"])
+
+
+def protected(A: Any) -> Any:
+    """`A`, whose entries are the tape's, so that nobody can write to them: sort them, say."""
+    data = A.__dict__.get("data")
+    if type(data) is np.ndarray and A.format != "lil":
+        if type(A).__module__.startswith("scipy."):  # writes in place: not to the tape's
+            A.__dict__["data"] = data.copy()
+        else:  # our in-place methods copy what is read-only
+            A.__dict__["data"] = data = data.view()
+            data.flags.writeable = False
+    return A
 
 
 def class_of_ours(cls: type) -> type:
@@ -203,7 +227,7 @@ class Structure(NamedTuple):
 @primitive(wrt=("A",))
 def entries_primitive(A, pattern):
     """The stored entries of a sparse matrix, whose pattern is given; read-only while in use."""
-    return capture(entries(A))
+    return captured(A)
 
 
 def _only_what_it_needs(argnums, ans, args, kwargs):
@@ -370,7 +394,10 @@ class SparseVSpace(VSpace):
             and (self.cls, self.dtype) == (other.cls, other.dtype)
             and self.pattern.shape == other.pattern.shape
             and self.pattern.entries_shape == other.pattern.entries_shape
-            and all(map(np.array_equal, self.pattern.arrays, other.pattern.arrays))
+            and (
+                self.pattern is other.pattern
+                or all(map(np.array_equal, self.pattern.arrays, other.pattern.arrays))
+            )
         )
 
     __hash__ = None  # type: ignore[assignment]

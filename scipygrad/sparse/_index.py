@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .._core.engine import is_sparse, strip
+from .._core.device import host
+from .._core.engine import ArrayBox, is_sparse, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.tags import transform
-from .._core.traced import lift
+from .._core.traced import entries_of, lift
 
 
 def frozen(index: Any) -> Hashable:
@@ -39,6 +41,11 @@ def _array_beside_steps(index: Any) -> bool:
     return array and len(slices) == 1 and slices[0].step not in (None, 1)
 
 
+def _is_one_place(key: Hashable) -> bool:
+    """Whether a frozen index is two whole numbers."""
+    return type(key) is tuple and len(key) == 2 and key[0][0] == "int" == key[1][0]
+
+
 class Index:
     """Reading parts of a matrix."""
 
@@ -48,12 +55,25 @@ class Index:
         if "_tags" in self.__dict__:
             return self._read_assembled(index)
         index = strip(index)
+        if DEVICE_ARRAYS:
+            index = host(index)  # the structure of the result depends on it
         if self.format in ("csr", "csc") and _array_beside_steps(index):
             # SciPy (1.17) takes them for pairs, and reads memory behind the shorter one.
             rows, columns = index
             return lift(self[rows, :])[:, columns]
         key = frozen(index)
+        if _is_one_place(key) and self.format in ("csr", "csc") and not self._pattern.duplicated:
+            return self._entry(index, key)
         return transform(lambda M: M[index], [self], key and ("getitem", key))
+
+    def _entry(self, index: Any, key: Hashable) -> Any:
+        """One entry: an element of the array of entries, which makes no node until it is needed."""
+        p = self._pattern
+        place = p.plan(("place", key), lambda: int(p.view(p.tags)[index]) - 1)
+        data = entries_of(self)
+        if place < 0 or type(data) is not ArrayBox:
+            return transform(lambda M: M[index], [self], ("getitem", key))
+        return data[place]
 
     def getrow(self, i: int) -> Any:
         """Row i as a 1 × n matrix."""
@@ -63,7 +83,7 @@ class Index:
         """Column j as an m × 1 matrix."""
         return transform(lambda M: M._getcol(j), [self], ("getcol", j))
 
-    def reshape(self, *args: Any, **kwargs: Any) -> Any:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool = False) -> Any:
         """Another shape with the same entries."""
-        key = ("reshape", repr(args), repr(sorted(kwargs.items())))
-        return transform(lambda M: M.reshape(*args, **kwargs), [self], key, duplicates=True)
+        key = ("reshape", repr(shape), order)
+        return transform(lambda M: M.reshape(*shape, order=order), [self], key, duplicates=True)

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from .._core import errors
 from .._core.capture import _frozen as captures
 from .._core.capture import is_captured
 from .._core.engine import box_types, contains_traced
+from .._core.layout import DEVICE_ARRAYS, DEVICE_MATRICES
 from .._core.mirror import OURS, PLAIN, all_plain, as_scipys, own
 from .._core.traced import become_traced, lift
 
@@ -44,6 +46,8 @@ _FORWARD = {
 
 def _is_traced(x: Any) -> bool:
     t = type(x)
+    if t in DEVICE_ARRAYS or t in DEVICE_MATRICES:  # beside a matrix of the host
+        raise TypeError(errors.mixed(np.ndarray, t))
     return t in box_types or ((t is list or t is tuple) and contains_traced(x))
 
 
@@ -133,7 +137,7 @@ def _set_diagonal(name: str, theirs: Callable) -> Callable:
 
 def _writes_indices(name: str, theirs: Callable) -> Callable:
     def method(self, *args, **kwargs):
-        _make_writable(self)
+        _make_writable(self, moves=True)
         return theirs(self, *args, **kwargs)
 
     if name not in _DONE:
@@ -157,8 +161,12 @@ def _owned(name: str, theirs: Callable) -> Callable:
 _INDEX_ARRAYS = ("indptr", "indices", "offsets")
 
 
-def _make_writable(A: Any) -> None:
-    """Before A is written to: copies of arrays that a pattern or a rule shares with it."""
+def _make_writable(A: Any, moves: bool = False) -> None:
+    """Before A is written to: copies of arrays that a pattern or a rule shares with it.
+
+    `moves`: the entries will be moved, as the copied indices are. A matrix that shares both, as
+    ``A.T`` does, keeps its indices, so it has to keep its entries, too.
+    """
     d = A.__dict__
     if "indices" in d:
         shared = not (d["indices"].flags.writeable and d["indptr"].flags.writeable)
@@ -168,9 +176,12 @@ def _make_writable(A: Any) -> None:
             shared = shared or not coordinate.flags.writeable
     else:
         shared = "offsets" in d and not d["offsets"].flags.writeable
-    captured = bool(captures) and is_captured(A)
+    data = d.get("data")
+    captured = (bool(captures) and is_captured(A)) or (
+        type(data) is np.ndarray and not data.flags.writeable
+    )
     if shared or captured:
-        for name in ("data", "indptr", "indices", "offsets") if captured else _INDEX_ARRAYS:
+        for name in ("data", *_INDEX_ARRAYS) if captured or moves else _INDEX_ARRAYS:
             if name in d:
                 d[name] = d[name].copy()
         if "coords" in d:

@@ -10,7 +10,7 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
-from .._core import errors
+from .._core import arrays, errors
 from .._core.engine import is_sparse, isbox, sparse_ufunc, strip
 from .._core.traced import FORMATS, TracedBase, lift, plain, register
 from ._assembly import Assembly
@@ -77,8 +77,7 @@ class TracedSparse(TracedBase, Matmul, Elementwise, Extremum, Index, Reduce, Con
     @property
     def nnz(self) -> int:
         """Number of stored entries, explicit zeros included."""
-        p = self._pattern
-        return len(p.coords[0])
+        return self._pattern.nnz
 
     size = nnz
 
@@ -247,6 +246,9 @@ NUMPY_PLAIN = frozenset((
 """Those whose results are structure, kinds of numbers or indices."""
 
 
+_NOTHING = object()
+
+
 class TracedDok(TracedSparse, dict):
     """The same for dok, whose classes are dicts of the entries."""
 
@@ -297,11 +299,11 @@ class TracedDok(TracedSparse, dict):
         """Remove all entries."""
         self._by_key().clear()
 
-    def pop(self, /, *args: Any) -> Any:
-        """Remove the entry at a key, and return it."""
-        if len(args) == 2 and args[0] not in self._by_key():
-            return args[1]
-        return self._value_of(int(self._by_key().pop(*args)))
+    def pop(self, key: Any, default: Any = _NOTHING, /) -> Any:
+        """Remove the entry at a key, and return it; `default`, if given, where there is none."""
+        if default is not _NOTHING and key not in self._by_key():
+            return default
+        return self._value_of(int(self._by_key().pop(key)))
 
     def popitem(self) -> Any:
         """Remove the entry that was inserted last; return its key and value."""
@@ -368,5 +370,6 @@ def _hide_where_missing(cls: type) -> None:
 
 
 _hide_where_missing(TracedSparse)
+arrays.install()
 register("object", TracedSparse)
 register("dict", TracedDok)

@@ -2,9 +2,11 @@
 
 import numpy as onp
 import pytest
-from autograd import make_vjp
+from autograd import grad, make_vjp
+from autograd.numpy.numpy_boxes import ArrayBox
 from cases import matrix, stored
 
+from scipygrad._core.elements import Element
 from scipygrad.testing import check_op
 
 INDICES = {
@@ -68,3 +70,26 @@ def test_an_array_beside_a_slice_with_steps(format, family, step):
         dense_vjp = make_vjp(lambda X: X[index])(A.toarray())[0]  # noqa: B023
         expected = dense_vjp(traced.toarray()) * stored(A)
         onp.testing.assert_allclose(vjp(traced).toarray(), expected)
+
+
+@pytest.mark.parametrize("family", ["array", "matrix"])
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_one_entry_is_an_element_of_the_entries(format, family):
+    """No node is made for it, so that a loop over entries costs little."""
+    A, kinds = matrix(format, family, "float64"), []
+    rows, columns = A.nonzero()
+
+    def f(A):
+        picked = [A[i, j] for i, j in zip(rows.tolist(), columns)] + [A[-1, -1], A[0, onp.int32(0)]]
+        kinds.extend(map(type, picked))
+        return sum(k * v for k, v in enumerate(picked)) ** 2
+
+    grad(f)(A)
+    assert Element in kinds and set(kinds) <= {Element, ArrayBox}  # what is not stored is none
+    check_op(f, A)
+
+
+@pytest.mark.parametrize("index", [(4, 0), (0, 6), (-5, 0)])
+def test_one_entry_outside_raises(index):
+    with pytest.raises(IndexError):
+        grad(lambda A: A[index])(matrix("csr", "array", "float64"))
