@@ -2,7 +2,7 @@
 
 Which device an operation runs on is decided by its operands. What belongs to CuPy is registered
 when the first value of its types is met, by autograd or by us; until then nothing of CuPy is
-imported. Entries lie on the device, structure (patterns, maps) is found on the host.
+imported. Entries lie on the device; structure (patterns, maps) is found there or on the host, once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from autograd import tracer
 from autograd.extend import Box, VSpace
 
 from . import errors
-from .engine import box_types, getval, nested, primitive
+from .capture import private
+from .engine import DeviceForm, box_types, getval, nested, primitive
 from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, TRACED_TYPES
 
 __all__ = ["contains_device", "host", "namespace", "on_device", "to_device", "to_host"]
@@ -52,7 +53,7 @@ def on_device(x: Any) -> bool:
         return inner is not None and on_device(inner)
     if t in box_types:
         return bool(DEVICE_ARRAYS) and known(type(getval(x)))
-    return known(t)
+    return t is DeviceForm or known(t)
 
 
 def contains_device(args: Iterable[Any]) -> bool:
@@ -142,9 +143,24 @@ array_to_host.linear("x")
 array_to_device.linear("x")
 
 
+@primitive(wrt=("x",))
+def outside(x):
+    """Entries on a GPU that get out of the library: a copy of what a rule needs unchanged."""
+    return private(x)
+
+
+@outside.vjp("x")
+def _(g, ans, x):
+    return g
+
+
+outside.linear("x")
+outside.keeps()
+
+
 def where_target_is(g: Any, target: Any) -> Any:
     """A cotangent on the device of the argument that it belongs to: numbers may be the host's."""
-    if type(getval(target)) in DEVICE_ARRAYS or np.ndim(getval(target)):
+    if on_device(target) or np.ndim(getval(target)):
         return g
     return array_to_host(g)
 
@@ -197,7 +213,13 @@ def device_call(
 ) -> Any:
     """A function of operands on a GPU: there, or else on the host, which is said."""
     if entry.gpu:
-        return (on_gpu or function)(*args, **kwargs)
+        from .traced import TracedBase, constant
+
+        def plain(x):  # the matrix itself, of a stand-in for it
+            known = constant(x) if isinstance(x, TracedBase) else None
+            return x if known is None else known
+
+        return nested(plain, (on_gpu or function)(*args, **kwargs))
     say_host(entry.name)
     return to_device(function(*to_host(args), **to_host(kwargs)))
 
@@ -210,6 +232,12 @@ def say_host(name: str) -> None:
         errors.HostWarning,
         stacklevel=4,
     )
+
+
+def call_on_host(function: Callable, which: object, /, *args: Any, **kwargs: Any) -> Any:
+    """A call on operands on a GPU by the host, which is said; `which` call this is."""
+    say_host(f"{function.__name__} {which}")
+    return to_device(function(*to_host(args), **to_host(kwargs)))
 
 
 def on_host(method: Callable) -> Callable:

@@ -59,26 +59,22 @@ def entries(A: Any) -> np.ndarray:
         return np.array(values, A.dtype) if values else np.zeros(0, A.dtype)
     if A.format == "dok":
         return np.fromiter(A.values(), A.dtype, len(A.keys()))
-    return A.data
+    d = A.__dict__
+    return d["_data"] if "_data" in d else A.data  # on a GPU, reading `A.data` exposes them
 
 
 class Pattern:
     """Format, shape and index arrays of a sparse matrix; compared by identity."""
 
+    born: tuple[Any, ...] | None = None
+    """The index arrays of a pattern that was found on a GPU (`_core.device_pattern`)."""
+
     def __init__(self, A: Any, arrays: tuple[np.ndarray, ...], entries_shape: tuple[int, ...]):
-        self.format: str = A.format
-        self.shape: tuple[int, ...] = A.shape
-        self.entries_shape = entries_shape
+        self._begin(A.format, A.shape, entries_shape)
         self.arrays = arrays
         self.views = tuple(a.view() for a in arrays)
         for v in self.views:
             v.flags.writeable = False
-        self._plans: dict[Hashable, list[Any]] = {}  # the plan, and when it was used
-        self._forgotten: set[int] = set()  # hashes of the keys of plans that were let go
-        self._lock = threading.Lock()
-        self._used = clock()
-        self._transpose: Pattern | Callable[[], Pattern | None] = _nothing
-        _living[id(self)] = self
         # For classes of SciPy's that have extra attributes, whatever they are, these are kept.
         self._template = {
             k: v
@@ -91,6 +87,15 @@ class Pattern:
             self._template["coords"] = self.views
         elif self.format == "dia":
             self._template["offsets"] = self.views[0]
+
+    def _begin(self, format: str, shape: tuple[int, ...], entries_shape: tuple[int, ...]) -> None:
+        self.format, self.shape, self.entries_shape = format, shape, entries_shape
+        self._plans: dict[Hashable, list[Any]] = {}  # the plan, and when it was used
+        self._forgotten: set[int] = set()  # hashes of the keys of plans that were let go
+        self._lock = threading.Lock()
+        self._used = clock()
+        self._transpose: Pattern | Callable[[], Pattern | None] = _nothing
+        _living[id(self)] = self
 
     def __repr__(self) -> str:
         return f"<Pattern of a {self.shape} {self.format} matrix, {self.size} stored entries>"
@@ -224,10 +229,23 @@ class Pattern:
         """Coordinates of the entries that lie inside the matrix, in storage order."""
         return self._located[0]
 
-    @property
+    @cached_property
     def inside(self) -> np.ndarray | None:
         """Storage positions of the entries that lie inside the matrix; None for all."""
+        if self.format in ("csr", "csc") and self.arrays[0][-1] == self.arrays[1].size:
+            return None
         return self._located[1]
+
+    @cached_property
+    def nnz(self) -> int:
+        """Number of entries that lie inside the matrix."""
+        inside = self.inside
+        return self.size if inside is None else inside.size
+
+    @property
+    def index_dtype(self) -> np.dtype:
+        """The dtype of the index arrays."""
+        return self.arrays[0].dtype
 
     @cached_property
     def flat(self) -> np.ndarray:
@@ -247,19 +265,32 @@ class Pattern:
             nothing = np.broadcast_to(np.False_, self.entries_shape)
             if self.view(nothing).has_canonical_format:
                 return False
+        if "_on_device" in self.__dict__ and self.format in ("csr", "csc", "coo"):
+            from ..sparse import _device_plans
+
+            return _device_plans.duplicated(self)
         return len(np.unique(self.flat)) < len(self.flat)
 
     @property
     def T(self) -> Pattern:
         """The transpose, with the entries in the same order (csr, csc and coo only)."""
-        known = self._transpose
-        t = known if isinstance(known, Pattern) else known()
+        t = self.known_transpose()
         if t is None:
-            arrays = self.arrays[::-1] if self.format == "coo" else self.arrays
-            t = Pattern(self.view(self.tags).T, arrays, self.entries_shape)
+            t = self._transposed()
             t._transpose = ref(self)  # weak, so that both are let go with the last user of this
             self._transpose = t
-            _by_view[id(t.views[0])] = t
+        return t
+
+    def known_transpose(self) -> Pattern | None:
+        """The transpose, if there is one already."""
+        known = self._transpose
+        return known if isinstance(known, Pattern) else known()
+
+    def _transposed(self) -> Pattern:
+        arrays = self.arrays[::-1] if self.format == "coo" else self.arrays
+        nothing = np.broadcast_to(np.False_, self.entries_shape)
+        t = Pattern(self.view(nothing).T, arrays, self.entries_shape)
+        _by_view[id(t.views[0])] = t
         return t
 
     # ---- plans -------------------------------------------------------------------------------
@@ -328,6 +359,11 @@ def _remember(key: Hashable, p: Pattern) -> None:
         if len(_by_sample) > REMEMBERED_PATTERNS:
             _halve(_by_sample, _last_used)
     added(p, _holdings)
+
+
+def noted(what: Any) -> None:
+    """Count what is kept with a pattern or a plan later on."""
+    added(what, _holdings)
 
 
 def _halve(known: dict, used: Callable[[Any], int]) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import scipy.sparse.linalg as spla
 from autograd import make_vjp
 
-from .._core.engine import below, is_sparse, isbox, primitive, record, strip, trace_of
+from .._core.device import namespace
+from .._core.engine import below, getval, is_sparse, isbox, primitive, record, strip, trace_of
 from .._core.traced import lift
 
 
@@ -24,6 +25,8 @@ class Action(ABC):
 
     shape: tuple[int, int]
     dtype: Any
+    xp: Any = np
+    """NumPy, or CuPy if its vectors lie on a GPU."""
 
     @abstractmethod
     def apply(self, v: Any) -> Any:
@@ -36,7 +39,7 @@ class Action(ABC):
 
     def trace(self) -> int:
         """The innermost trace among the values that the action depends on, -1 for none."""
-        return trace_of(self.apply(np.ones(self.shape[1], self.dtype)))
+        return trace_of(self.apply(self.xp.ones(self.shape[1], self.dtype)))
 
     def below(self, trace: int) -> Action:
         """The action without the trace `trace`, its innermost one."""
@@ -52,7 +55,7 @@ class Below(Action):
 
     def __init__(self, action: Action, trace: int) -> None:
         self.action, self._trace = action, trace
-        self.shape, self.dtype = action.shape, action.dtype
+        self.shape, self.dtype, self.xp = action.shape, action.dtype, action.xp
 
     def apply(self, v: Any) -> Any:
         if trace_of(v) > self._trace:
@@ -118,8 +121,8 @@ class Numbers(Action):
 class OperatorAction(Action):
     """An operator, or its transpose: by its adjoint or, without one, by differentiating it."""
 
-    def __init__(self, op: Any, transposed: bool = False) -> None:
-        self.op, self.transposed = op, transposed
+    def __init__(self, op: Any, transposed: bool = False, xp: Any = np) -> None:
+        self.op, self.transposed, self.xp = op, transposed, xp
         self.shape = op.shape[::-1] if transposed else op.shape
         self.dtype = op.dtype
         self._pull: dict[Any, Callable] = {}
@@ -144,7 +147,8 @@ class OperatorAction(Action):
 
         try:
             if dtype not in self._pull:
-                self._pull[dtype] = make_vjp(product)(np.zeros(self.shape[0], dtype))[0]
+                zeros = namespace(getval(v)).zeros(self.shape[0], dtype)
+                self._pull[dtype] = make_vjp(product)(zeros)[0]
             return self._pull[dtype](v)
         except (NotImplementedError, TypeError) as second:
             raise NotImplementedError(
@@ -154,7 +158,7 @@ class OperatorAction(Action):
 
     @property
     def T(self) -> Action:
-        return OperatorAction(self.op, not self.transposed)
+        return OperatorAction(self.op, not self.transposed, self.xp)
 
 
 class MatrixAction(Action):

@@ -14,6 +14,7 @@ closed (docs/derivations/linalg_eigen.md).
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
@@ -21,7 +22,9 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
+from .._backend import backend
 from .._core import errors
+from .._core.device import host, namespace, on_device
 from .._core.engine import primitive
 from .._core.pattern import Pattern
 from ..sparse._matmul import sampled_outer, spmm
@@ -38,6 +41,7 @@ class Pencil:
     """The numbers of A and M, and how to multiply with them, traced or not.
 
     M is None for the identity. `operators` are the names of those that are not given by entries.
+    Entries may lie on a GPU; what is to be factored is a matrix of the host all the same.
     """
 
     def __init__(
@@ -67,12 +71,17 @@ class Pencil:
         assert self.A is not None
         place = None if self.M is not None else self.A.plan("places of the diagonal", self._places)
         if place is not None:
-            data = self.a.astype(np.result_type(self.a, shift))
+            data = self._on_host[0].astype(np.result_type(self.a.dtype, shift))
             data[place] -= shift
             return self.A.view(data)
-        A = self.A.view(self.a)
+        a, m = self._on_host
+        A = self.A.view(a)
         M = sps.eye_array(A.shape[0], format="csc", dtype=self.a.dtype)
-        return A - shift * (M if self.M is None else self.M.view(self.m))
+        return A - shift * (M if self.M is None else self.M.view(m))
+
+    @cached_property
+    def _on_host(self) -> tuple[np.ndarray, np.ndarray]:
+        return host(self.a), host(self.m)
 
     def _places(self) -> np.ndarray | None:
         """Where A stores its diagonal, if it stores all of it."""
@@ -81,8 +90,13 @@ class Pencil:
         return place if self.A.inside is None and place.size == self.A.shape[0] else None
 
 
-def _norm(pattern: Pattern | None, data: np.ndarray) -> float:
-    return float(spla.norm(pattern.view(data), 1)) if pattern is not None and data.size else 0.0
+def _norm(pattern: Pattern | None, data: Any) -> float:
+    if pattern is None or not data.size:
+        return 0.0
+    if on_device(data):
+        ones = namespace(data).ones(pattern.shape[0], data.real.dtype)
+        return float(backend(data).spmm(abs(data), ones, pattern.T).max())
+    return float(spla.norm(pattern.view(data), 1))
 
 
 class Bordered:
@@ -100,6 +114,7 @@ class Bordered:
     ) -> None:  # fmt: skip
         self.name, self.pencil, self.w, self.V, self.groups = name, pencil, w, V, groups
         self.n, self.k = V.shape
+        self.xp = namespace(V)
         self.further = further
         self.Y = pencil.times_M(pencil.m, V)
         self.real = all(x.dtype.kind != "c" for x in (pencil.a, pencil.m, further)
@@ -107,11 +122,12 @@ class Bordered:
         self.eps = float(np.finfo(V.dtype).eps)
         a, m = pencil.norms()
         self.sizes = a + np.abs(w) * m
-        rest = pencil.times_A(pencil.a, V) - self.Y * w
+        self.values = self.xp.asarray(w)  # beside the vectors
+        rest = pencil.times_A(pencil.a, V) - self.Y * self.values
         if further is not None:
             rest = rest - further @ np.linalg.lstsq(further, rest)[0]
         # As far as the pairs are inexact, the known vectors must not stand out more than they do.
-        inexact = np.linalg.norm(rest, axis=0) / np.linalg.norm(V, axis=0)
+        inexact = host(np.linalg.norm(rest, axis=0) / np.linalg.norm(V, axis=0))
         distance = np.maximum(self.eps**0.75 * self.sizes, 10 * inexact)
         self.shifts = (w + distance / (m or 1.0)).astype(w.dtype)
         self.factorisations = 0
@@ -149,12 +165,14 @@ class Bordered:
         R, P = R[:n], R[n : n + k]
         Xi = U.T @ R
         R = R - Y @ Xi
-        X = np.zeros((n + (0 if self.further is None else self.further.shape[1]), k), R.dtype)
-        for columns in self._each_group(R.any(axis=0)):
-            X[:, columns] = self._beside(columns, R[:, columns], transposed, (V, U, Y, Z))
+        below = 0 if self.further is None else self.further.shape[1]
+        X = self.xp.zeros((n + below, k), R.dtype)
+        for columns in self._each_group(host(R.any(axis=0))):
+            place = self.xp.asarray(columns)
+            X[:, place] = self._beside(columns, R[:, place], transposed, (V, U, Y, Z))
         X, eta = X[:n], X[n:]
         X = X + V @ (P - Z.T @ X)
-        return np.vstack([X, Xi - (self.w[:, None] * P - P * self.w), eta])
+        return np.vstack([X, Xi - (self.values[:, None] * P - P * self.values), eta])
 
     def _each_group(self, asked: np.ndarray) -> list[np.ndarray]:
         """The columns asked for, those of equal eigenvalues together."""
@@ -183,7 +201,7 @@ class Bordered:
         j, n, pencil = columns[0], self.n, self.pencil
         F = self.further if self.further is None or not transposed else self.further.conj()
         size = np.linalg.norm(R, axis=0)
-        X = np.zeros((n if F is None else n + F.shape[1], len(columns)), R.dtype)
+        X = self.xp.zeros((n if F is None else n + F.shape[1], len(columns)), R.dtype)
         r, error = R, np.inf
         for _ in range(ROUNDS):
             X = X + self._apply(j, r, transposed)
@@ -236,11 +254,20 @@ class Bordered:
             if checked is None:
                 self._safe.add(shift)
             # (without A, which `Checked` would keep: the iteration checks the solution)
-            self._factors[shift] = default_factors(A) if checked is None else checked.factors
+            factors = default_factors(A) if checked is None else checked.factors
+            self._factors[shift] = self._placed(factors)
         except RuntimeError as error:
             if "singular" not in str(error):
                 raise
             raise np.linalg.LinAlgError(errors.more_vectors(self.name, shift)) from None
+
+    def _placed(self, factors: Any) -> Any:
+        """Factors of the host, where the vectors lie."""
+        if type(self.V) is np.ndarray:
+            return factors
+        from ._device_factors import LU
+
+        return LU(factors.lu)
 
 
 # ---- the primitive ------------------------------------------------------------------------------

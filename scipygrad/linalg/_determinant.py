@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
+from .._core.device import array_to_device, on_device, say_host, to_host
 from .._core.engine import is_sparse, primitive, strip
 from .._core.pattern import Pattern
 from .._core.traced import entries_to_keep, lift
@@ -280,7 +281,8 @@ def slogdet(A: Any) -> SlogdetResult:
     Parameters
     ----------
     A : sparse matrix or array
-        Square, of any format. SuperLU factorises it, once for the value and all derivatives.
+        Square, of any format. SuperLU factorises it, once for the value and all derivatives; one
+        on a GPU is copied to the host for it, with a `HostWarning`.
 
     Returns
     -------
@@ -311,6 +313,9 @@ def slogdet(A: Any) -> SlogdetResult:
     [[ 0.5   0.  ]
      [ 0.   -0.25]]
     """
+    if on_device(A):
+        say_host("slogdet")
+        return SlogdetResult(*map(array_to_device, slogdet(to_host(A))))
     data, solver = _system("slogdet", A)
     sign, _ = solver.sign_and_log(strip(data))
     log = log_determinant(data, solver)
@@ -350,6 +355,9 @@ def logdet(A: Any) -> Any:
     array([[ 0.571, -0.143],
            [-0.143,  0.286]])
     """
+    if on_device(A):
+        say_host("logdet")
+        return array_to_device(logdet(to_host(A)))
     data, solver = _system("logdet", A)
     log = log_determinant(data, solver)
     if anp.result_type(data).kind == "c":

@@ -15,9 +15,11 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
+from .._core import errors
 from .._core.capture import Kept
 from .._core.device import on_device, say_host, to_device, to_host
 from .._core.engine import contains_traced, is_sparse, isbox, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import all_plain, own, traced
 from .._core.table import enter
 from .._core.traced import TracedBase, entries_to_keep, lift
@@ -192,6 +194,8 @@ class SuperLU:
 
     def solve(self, rhs: Any, trans: str = "N") -> Any:
         """x with A x = rhs, Aᵀ x = rhs ('T') or Aᴴ x = rhs ('H')."""
+        if DEVICE_ARRAYS and on_device(rhs) is isinstance(self._lu, spla.SuperLU):
+            raise TypeError(errors.mixed(np.ndarray, *DEVICE_ARRAYS))
         if not isbox(self._data) and (all_plain((rhs,)) or not contains_traced((rhs,))):
             return self._lu.solve(rhs, trans)
         if trans not in ("N", "T", "H"):
@@ -228,7 +232,7 @@ def splu(A, permc_spec=None, diag_pivot_thresh=None, relax=None, panel_size=None
         "permc_spec": permc_spec, "diag_pivot_thresh": diag_pivot_thresh, "relax": relax,
         "panel_size": panel_size, "options": options,
     }  # fmt: skip
-    solver = Factorised(A._pattern, settings)
+    solver = Factorised(A._pattern, settings)  # SuperLU's, on a GPU too: it has L, U and perm_c
     data = entries_to_keep(A)
     return SuperLU(solver.factors(strip(data)).lu, data, solver)
 
@@ -268,7 +272,13 @@ def _factorized(A: Any, eager: bool) -> Any:
 @traced(spla.factorized, wrt=("A",), note="and the right side of the function that it returns",
         untraced=_untraced_factorized, gpu=True)  # fmt: skip
 def factorized(A):
-    return splu(A).solve if chosen() is None else _factorized(A, eager=True)
+    if on_device(A):
+        from ._device_factors import has_cudss
+
+        ours = has_cudss()
+    else:
+        ours = chosen() is not None
+    return _factorized(A, eager=True) if ours else splu(A).solve
 
 
 @traced(

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse.linalg as spla
 
+from .._backend import backend
 from .._core import errors
+from .._core.device import call_on_host, contains_device, on_device
 from .._core.engine import contains_traced, is_sparse, isbox, primitive, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
 from .._core.pattern import Pattern
+from .._core.tags import Gather
 from .._core.traced import constant, entries_of, entries_to_keep, lift, make
 from ..sparse._convert import as_format
 from ._bordered import Pencil
@@ -39,7 +43,7 @@ def operand(A: Any, name: str, function: str, hermitian: bool) -> Operand:
     if A is None:
         return Operand(None, NO_ENTRIES, False)
     if not is_sparse(A):
-        if isinstance(A, np.ndarray) or isbox(A):
+        if isinstance(A, np.ndarray) or isbox(A) or type(A) in DEVICE_ARRAYS:
             from ..sparse import csc_array
 
             A = csc_array(A)
@@ -58,18 +62,20 @@ def operand(A: Any, name: str, function: str, hermitian: bool) -> Operand:
     return Operand(B._pattern, entries_to_keep(B), True)
 
 
-def _mirrored(p: Pattern) -> np.ndarray | None:
+def _mirrored(p: Pattern) -> Gather | None:
     """Where (j, i) is stored for each entry (i, j) of a csc; None if that is not so for all."""
     T = p.view(p.tags).tocsr()
     if not all(map(np.array_equal, p.arrays, (T.indptr, T.indices))):
         return None
-    return (T.data - 1).astype(np.int32 if p.size < 2**31 else np.int64)
+    return Gather(T.data - 1, (p.size,), (p.size,))
 
 
 @primitive(wrt=("data",))
 def hermitian_part(data, mirrored):
     """Entries of (A + Aᴴ) / 2, on a symmetric pattern."""
-    part = data.take(mirrored)
+    if on_device(data):
+        return (backend(data).gather(data, mirrored).conj() + data) * 0.5
+    part = data.take(mirrored.index)
     if part.dtype.kind == "c":
         np.conj(part, out=part)
     part += data
@@ -151,16 +157,45 @@ def _solve(
     return w, eigenvectors(first.entries, second.entries, pairs)
 
 
+# ---- on a GPU -----------------------------------------------------------------------------------
+
+
+def _eigsh_on_device(A: Any, call: dict[str, Any], return_eigenvectors: bool) -> Any:
+    from . import _device_eigen
+
+    first, M = operand(A, "A", "eigsh", True), Operand(None, NO_ENTRIES, False)
+    pencil, plain = pencil_of(first, M), strip(call)
+    try:
+        w, V = _device_eigen.eigsh(strip(A), pencil, plain, return_eigenvectors)
+    except _device_eigen.Unable as which:
+        if call["rng"] is None:  # which older versions of SciPy do not have
+            call = {name: x for name, x in call.items() if name != "rng"}
+        return call_on_host(eigsh, which, A, return_eigenvectors=return_eigenvectors, **call)
+    pairs = Eigenpairs("eigsh", pencil, w, lambda: V, hermitian=True)
+    w = eigenvalues(first.entries, NO_ENTRIES, pairs)
+    return (w, eigenvectors(first.entries, NO_ENTRIES, pairs)) if return_eigenvectors else w
+
+
+# ---- the functions ------------------------------------------------------------------------------
+
 _NOTE = "no derivative in sigma, v0, ncv, tol, Minv, OPinv, which do not change the result"
 
 
-@traced(spla.eigsh, wrt=("A", "M"), note=_NOTE)
+@traced(
+    spla.eigsh,
+    wrt=("A", "M"),
+    note=f"{_NOTE}; on a GPU for which LM, LA, SA, also with sigma; with M, Minv, OPinv, another "
+    "which or mode it runs on the host",
+    gpu=True,
+)
 def eigsh(A, k=6, M=None, sigma=None, which="LM", v0=None, ncv=None, maxiter=None, tol=0,
           return_eigenvectors=True, Minv=None, OPinv=None, mode="normal", rng=None):  # fmt: skip
     call = {
         "k": k, "M": M, "sigma": sigma, "which": which, "v0": v0, "ncv": ncv, "maxiter": maxiter,
         "tol": tol, "Minv": Minv, "OPinv": OPinv, "mode": mode, "rng": rng,
     }  # fmt: skip
+    if DEVICE_ARRAYS and contains_device((A, M, v0, Minv, OPinv)):
+        return _eigsh_on_device(A, call, return_eigenvectors)
     flipped = mode == "buckling" and sigma is not None and k < A.shape[0]
     return _solve(spla.eigsh, A, M, call, return_eigenvectors, hermitian=True, unit="M",
                   flipped=flipped)  # fmt: skip

@@ -1,9 +1,9 @@
 """Eigenvalues and eigenvectors as functions of the entries of A and M: the rules.
 
-A V = M V Λ for the k pairs that SciPy computed. `eigenvalues`, `eigenvectors` and `left` are
-primitives whose values are known already; a rule calls the other primitives for what it needs of
-the values, so that every order follows. The derivation of all three rules, with the gauge and with
-what happens to equal eigenvalues, is docs/derivations/linalg_eigen.md.
+A V = M V Λ for the k pairs that SciPy computed. `eigenvalues`, `eigenvectors` and, in a file of its
+own, `left` are primitives whose values are known already; a rule calls the other primitives for
+what it needs of the values, so that every order follows. The derivation of all three rules, with
+the gauge and with what happens to equal eigenvalues, is docs/derivations/linalg_eigen.md.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._core import errors
+from .._core.device import host, namespace
 from .._core.engine import primitive, strip
 from ..sparse._matmul import sampled_outer
 from ._bordered import DEGENERATE, Bordered, Pencil, bordered
+from ._left_vectors import left
 
 
 class Eigenpairs:
@@ -32,7 +34,8 @@ class Eigenpairs:
     pencil : Pencil
         A and M.
     w : ndarray
-        The eigenvalues.
+        The eigenvalues. On a GPU, so are the vectors; for what is decided by them, the host has a
+        copy of these few numbers.
     vectors : callable
         Returns the eigenvectors; called when they are first needed.
     hermitian : bool
@@ -49,7 +52,8 @@ class Eigenpairs:
         self, name: str, pencil: Pencil, w: np.ndarray, vectors: Callable[[], np.ndarray], *,
         hermitian: bool, unit: str = "M", norm: float = 1.0, further: np.ndarray | None = None,
     ) -> None:  # fmt: skip
-        self.name, self.pencil, self.w = name, pencil, w
+        self.name, self.pencil, self.values, self.w = name, pencil, w, host(w)
+        self.xp = namespace(w)
         self._vectors, self.norm, self.further = vectors, norm, further
         self.real, self.eps = hermitian, float(np.finfo(w.dtype).eps)
         self.unit = "I" if pencil.M is None else unit
@@ -69,7 +73,7 @@ class Eigenpairs:
         if not self.real or self.V.dtype.kind != "c" or self.pencil.operators:
             return self.real
         gram = self.V.conj().T @ self.pencil.times_M(self.pencil.m, self.V) / self.norm
-        return bool(np.abs(gram - np.eye(len(gram))).max() < np.sqrt(self.eps))
+        return bool(np.abs(gram - self.xp.eye(len(gram))).max() < np.sqrt(self.eps))
 
     @cached_property
     def gaps(self) -> np.ndarray:
@@ -77,7 +81,7 @@ class Eigenpairs:
         if not np.isfinite(self.w).all():
             raise np.linalg.LinAlgError(errors.infinite_eigenvalue(self.name))
         a, m = self.pencil.norms()
-        size = (a + np.abs(self.w) * m) * (np.abs(self.V) ** 2).sum(axis=0) / self.norm
+        size = (a + np.abs(self.w) * m) * host((np.abs(self.V) ** 2).sum(axis=0)) / self.norm
         unit = np.maximum.outer(size, size) * self.eps
         return np.abs(np.subtract.outer(self.w, self.w)) / np.where(unit > 0, unit, 1.0)
 
@@ -90,14 +94,19 @@ class Eigenpairs:
         return near.astype(self.V.real.dtype)
 
     @cached_property
+    def equal(self) -> Any:
+        """The same, where the vectors lie."""
+        return self.xp.asarray(self.same)
+
+    @cached_property
     def near(self) -> np.ndarray:
         """Which pairs are so close that derivatives lose half of the digits, or more."""
         return (self.gaps < 1 / np.sqrt(self.eps)) & (self.same == 0)
 
     @cached_property
-    def E(self) -> np.ndarray:
+    def E(self) -> Any:
         """1 / (λ_j − λ_i), 0 between equal eigenvalues."""
-        return (1 - self.same) / (self.w - self.w[:, None] + self.same)
+        return self.xp.asarray((1 - self.same) / (self.w - self.w[:, None] + self.same))
 
     @cached_property
     def system(self) -> Bordered:
@@ -136,15 +145,15 @@ class Eigenpairs:
 
     def require_even(self, g: Any) -> None:
         """Cotangents of equal eigenvalues have to be equal: only their sum is differentiable."""
-        g = strip(g)
+        g = host(strip(g))
         uneven = np.abs(np.subtract.outer(g, g)) * self.same
         if (uneven > np.sqrt(self.eps) * np.abs(g).max(initial=0)).any():
             raise np.linalg.LinAlgError(self._degenerate("eigenvalues", uneven))
 
     def require_invariant(self, T: Any, g: Any) -> None:
         """The parts of a cotangent g, along V, that turn V within the space of one eigenvalue."""
-        T = np.abs(strip(T))
-        size = np.linalg.norm(strip(g), axis=0) * np.linalg.norm(self.V, axis=0)
+        T = np.abs(host(strip(T)))
+        size = host(np.linalg.norm(strip(g), axis=0) * np.linalg.norm(self.V, axis=0))
         T = T / max(float(size.max(initial=0.0)), np.finfo(T.dtype).tiny)
         np.fill_diagonal(T, 0)
         if ((T > np.sqrt(self.eps)) & (self.same > 0)).any():
@@ -153,7 +162,7 @@ class Eigenpairs:
 
     def warn_split(self, S: Any) -> None:
         """A direction of forward mode that parts equal eigenvalues."""
-        S = strip(S)
+        S = host(strip(S))
         mean = (self.same * np.diag(S)).sum(axis=1) / self.same.sum(axis=1)
         split = _relative(S - np.diag(mean), S) * self.same
         if (split > np.sqrt(self.eps)).any():
@@ -199,7 +208,7 @@ class Terms(NamedTuple):
 def _terms(a: Any, m: Any, V: Any, pairs: Eigenpairs) -> Terms:
     pencil = pairs.system.pencil
     U = pairs.left(a, m, V)
-    L = (U.T @ pencil.times_A(a, V)) * pairs.same
+    L = (U.T @ pencil.times_A(a, V)) * pairs.equal
     Y, Z = pencil.times_M(m, V), pencil.times_M(m, U, True)
     if pairs.further is not None:
         Y = anp.concatenate([Y, pairs.further], axis=1)
@@ -221,7 +230,7 @@ def _below(block: Any, pairs: Eigenpairs) -> Any:
 @primitive(wrt=("a", "m"))
 def eigenvalues(a, m, pairs):
     """The eigenvalues."""
-    return pairs.w
+    return pairs.values
 
 
 # λ̇_j = u_jᵀ (Ȧ − λ_j Ṁ) v_j
@@ -245,7 +254,7 @@ def _(names, tangents, ans, a, m, pairs):
     U = pairs.left(a, m, V)
     S = U.T @ _moved(dict(zip(names, tangents)), V, V * ans, pairs)
     pairs.warn_split(S)
-    diagonal = anp.sum(S * np.eye(len(pairs.w), dtype=pairs.same.dtype), axis=0)
+    diagonal = anp.sum(S * pairs.xp.eye(len(pairs.w), dtype=pairs.same.dtype), axis=0)
     return anp.real(diagonal) if pairs.real else diagonal
 
 
@@ -339,71 +348,19 @@ def _(names, tangents, ans, a, m, pairs):
     V, t = ans, dict(zip(names, tangents))
     U, L, borders = _terms(a, m, V, pairs)
     n, k = pairs.system.n, pairs.system.k
-    zeros = np.zeros((k, k), pairs.V.dtype)
+    zeros = pairs.xp.zeros((k, k), pairs.V.dtype)
     rhs = anp.concatenate([-_moved(t, V, V @ L, pairs), _below(zeros, pairs)])
     solution = bordered(a, m, *borders, L, rhs, pairs.system)
     X, Xi = solution[:n], solution[n : n + k]
     pairs.warn_split(Xi)
-    pairs.warn_near(_relative(strip(Xi)))
+    pairs.warn_near(_relative(host(strip(Xi))))
     C = apart(L, Xi, pairs)
     norm = pairs.pencil.times_M(t["m"], V) if "m" in t and pairs.unit == "M" else None
     if pairs.hermitian:
-        return X + V @ (C if norm is None else C - 0.5 * pairs.same * (U.T @ norm))
+        return X + V @ (C if norm is None else C - 0.5 * pairs.equal * (U.T @ norm))
     X = X + V @ C
     KX = pairs.pencil.times_M(m, X) if pairs.unit == "M" else X
     c = anp.sum(anp.conj(V) * KX, axis=0)
     if norm is not None:
         c = c + 0.5 * anp.real(anp.sum(anp.conj(V) * norm, axis=0))
     return X - V * c
-
-
-# ---- U -----------------------------------------------------------------------------------------
-
-
-@primitive(wrt=("a", "m", "V"))
-def left(a, m, V, pairs):
-    """U with Aᵀ U = Mᵀ U Λ and Uᵀ M V = I, of a problem that is not Hermitian."""
-    return pairs.system.U
-
-
-# U̇ = W + U D,  𝓕ᵀ (W, ·) = (−Ȧᵀ U + Ṁᵀ U Lᵀ, 0),  Dᵀ = −Uᵀ (Ṁ V + M V̇).
-
-
-@left.joint_vjp
-def _(names, g, ans, a, m, V, pairs):
-    U, pencil = ans, pairs.pencil
-    L, borders = _left_terms(a, m, V, U, pairs)
-    T = U.T @ g
-    rhs = anp.concatenate([g, np.zeros((pairs.system.k,) * 2, pairs.V.dtype)])
-    X = bordered(a, m, *borders, L, rhs, pairs.system)[: pairs.system.n]
-    UT = U @ T.T
-    rules = {
-        "a": lambda: -sampled_outer(U, X, pencil.A),
-        "m": lambda: sampled_outer(U @ L.T, X, pencil.M) - sampled_outer(UT, V, pencil.M),
-        "V": lambda: -pencil.times_M(m, UT, True),
-    }
-    return [rules[name]() for name in names]
-
-
-@left.joint_jvp
-def _(names, tangents, ans, a, m, V, pairs):
-    U, t, pencil = ans, dict(zip(names, tangents)), pairs.pencil
-    L, borders = _left_terms(a, m, V, U, pairs)
-    n, k = pairs.system.n, pairs.system.k
-    change, moved = np.zeros((n, k), pairs.V.dtype), np.zeros((n, k), pairs.V.dtype)
-    if "a" in t:
-        change = change - pencil.times_A(t["a"], U, True)
-    if "m" in t:
-        change = change + pencil.times_M(t["m"], U @ L.T, True)
-        moved = moved + pencil.times_M(t["m"], V)
-    if "V" in t:
-        moved = moved + pencil.times_M(m, t["V"])
-    rhs = anp.concatenate([change, np.zeros((k, k), pairs.V.dtype)])
-    W = bordered(a, m, *borders, L, rhs, pairs.system, True)[:n]
-    return W - U @ (U.T @ moved).T
-
-
-def _left_terms(a: Any, m: Any, V: Any, U: Any, pairs: Eigenpairs) -> tuple[Any, Any]:
-    pencil = pairs.pencil
-    L = (U.T @ pencil.times_A(a, V)) * pairs.same
-    return L, (pencil.times_M(m, V), pencil.times_M(m, U, True))

@@ -1,7 +1,8 @@
 """The exponential of a matrix.
 
 The value is SciPy's. Its derivatives are those of an approximation to rounding, written in traced
-products: a Taylor polynomial of A / 2ˢ, squared s times (docs/derivations/linalg_matfuncs.md).
+products: a Taylor polynomial of A / 2ˢ, squared s times (docs/derivations/linalg_matfuncs.md). On a
+GPU that approximation is the value as well.
 
 The sparse matrices that this takes all live on the closure of A's pattern: (i, j) is in it if the
 graph of A has a path from i to j. Products of such matrices are such again, so structure does not
@@ -21,6 +22,7 @@ import scipy.sparse.linalg as spla
 from autograd import make_jvp, make_vjp
 from scipy.sparse.csgraph import connected_components
 
+from .._core.device import namespace, on_device
 from .._core.engine import Primitive, is_sparse, isbox, primitive, strip
 from .._core.mirror import own, traced
 from .._core.pattern import Pattern
@@ -28,6 +30,7 @@ from .._core.tags import Gather, coalesced, gather, scatter
 from .._core.traced import class_of_ours, entries_of, lift, make, plain
 from ..sparse._convert import as_format
 from ..sparse._matmul import Triples, product
+from ._factor import as_dtype, floating
 
 DENSE_FROM = 1 / 8
 """Share of stored entries from which on dense products are faster than sparse ones."""
@@ -99,9 +102,12 @@ class OnClosure:
         self.columns = p.coords[1]
         self.one = (p.coords[0] == self.columns).astype(float)
         self.triples = Triples(p.arrays, p.arrays, p.arrays, p.shape[1])
+        self.by_column = Gather(self.columns, (p.shape[1],), self.columns.shape)
 
     def norm(self, a: np.ndarray) -> float:
         """‖a‖₁."""
+        if on_device(a):
+            return scatter(abs(a), self.by_column).max()
         return np.bincount(self.columns, np.abs(a)).max()
 
     def product(self, a: Any, b: Any) -> Any:
@@ -115,9 +121,9 @@ def taylor(a: Any, ring: Dense | OnClosure) -> Any:
     Degree 16 as a polynomial of degree 4 in a⁴: six products (Paterson and Stockmeyer). For a norm
     up to 1/2 the remainder is below 2e-20, and below 1e-17 after two differentiations.
     """
-    norm = ring.norm(strip(a))
+    norm = float(ring.norm(strip(a)))
     s = max(0, math.ceil(math.log2(norm / 0.5))) if 0 < norm < np.inf else 0
-    one = ring.one.astype(strip(a).real.dtype)
+    one = _one(ring, strip(a))
     a = a * 2.0**-s
     a2 = ring.product(a, a)
     a3, a4 = ring.product(a2, a), ring.product(a2, a2)
@@ -132,6 +138,16 @@ def taylor(a: Any, ring: Dense | OnClosure) -> Any:
     for _ in range(s):
         x = ring.product(x, x)
     return x
+
+
+def _one(ring: Dense | OnClosure, a: Any) -> Any:
+    """The identity, beside a."""
+    if not on_device(a):
+        return ring.one.astype(a.real.dtype)
+    from .._backend.gpu.structure import kept
+
+    one = kept(ring, "one", lambda: namespace(a).asarray(ring.one))
+    return one.astype(a.real.dtype, copy=False)
 
 
 # ---- X = eᴬ -----------------------------------------------------------------------------------
@@ -190,8 +206,11 @@ differentiate_as(exponential, _approximation)
     spla.expm,
     wrt=("A",),
     note="A sparse or dense; the result has all entries that the structure of A allows",
+    gpu=True,
 )
 def expm(A):
+    if on_device(A):
+        return _expm_on_device(A)
     if not is_sparse(A):
         A = A if isbox(A) else anp.array(A)
         X = spla.expm(strip(A))
@@ -206,3 +225,21 @@ def expm(A):
     family = "matrix" if isinstance(X, sps.spmatrix) else "array"
     csr = class_of_ours(getattr(sps, f"csr_{family}"))
     return as_format(lift(make(how.pattern, data, csr)), X.format)
+
+
+def _expm_on_device(A: Any) -> Any:
+    n, *others = A.shape
+    if others != [n]:
+        raise ValueError("expected a square matrix")
+    if not is_sparse(A):
+        a = as_dtype(anp.reshape(A, -1), floating(A.dtype))
+        X = _approximation(a, None, Exponential(None, n)) if n else a
+        return anp.reshape(X, (n, n))
+    A = lift(A)
+    format, family = "csc" if A.format == "csc" else "csr", A._family()
+    A = as_format(coalesced(A), "csr")
+    data = as_dtype(entries_of(A), floating(A.dtype))
+    how = A._pattern.plan("exponential", lambda: Exponential(A._pattern, n))
+    data = _approximation(data, None, how) if n else data
+    X = make(how.pattern, data, class_of_ours(getattr(sps, f"csr_{family}")))
+    return X if format == "csr" else as_format(lift(X), format)

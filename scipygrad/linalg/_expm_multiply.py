@@ -1,9 +1,10 @@
 """The action of the exponential of a matrix: e^{tA} B, at one time or on a grid of times.
 
 The value is SciPy's. Its derivatives are those of Taylor steps, x ↦ T_m(hA) x, that agree with it
-to rounding (docs/derivations/linalg_matfuncs.md). SciPy's own steps would not do: they end where
-the terms of this B have become small, and the derivative needs terms that are still large then
-(A B = 0, say). Backward, the state at every step is kept; the terms of a step are computed again.
+to rounding (docs/derivations/linalg_matfuncs.md); on a GPU they are the value as well. SciPy's own
+steps would not do: they end where the terms of this B have become small, and the derivative needs
+terms that are still large then (A B = 0, say). Backward, the state at every step is kept; the terms
+of a step are computed again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
 from .._backend import backend
+from .._core.device import (
+    call_on_host,
+    contains_device,
+    host,
+    namespace,
+    on_device,
+    one_device,
+)
 from .._core.engine import cast, contains_traced, is_sparse, isbox, primitive, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
 from .._core.npmatrix import TracedNumpyMatrix, as_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import Gather, coalesced, gather, ones_like, pool
-from .._core.traced import TracedBase, class_of_ours, entries_to_keep, lift, make
+from .._core.traced import TracedBase, class_of_ours, entries_of, entries_to_keep, lift, make
 from ..sparse._convert import as_format, to_dense
 from ..sparse._matmul import sampled_outer, spmm
 from ._expm import closure, differentiate_as
@@ -105,6 +115,8 @@ def step(data, x, h, steps):
     for k in range(1, steps.degree + 1):
         x = steps.multiply(data, x) * (h / k)
         y = y + x
+        if type(x) is not np.ndarray:  # on a GPU a product costs less than to wait for a size
+            continue
         size = np.abs(x).max(initial=0)
         if before + size <= 2**-53 * np.abs(y).max(initial=0):
             break
@@ -198,7 +210,9 @@ def _adjoint_of_columns(
 @step.joint_jvp
 def _(names, tangents, ans, data, x, h, steps):
     given, h = dict(zip(names, tangents)), _length(h)
-    total = given.get("x", np.zeros(anp.shape(x), anp.result_type(x)))
+    total = given.get("x")
+    if total is None:
+        total = namespace(strip(x)).zeros(anp.shape(x), anp.result_type(x))
     t = total
     for k in range(1, steps.degree + 1 if "data" in given or "x" in given else 0):
         t = steps.multiply(data, t)
@@ -224,9 +238,6 @@ class Evolution:
 
     def value(self, data: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
         """SciPy's result, with the times along the first axis."""
-        A = self.A.view(data) if isinstance(self.A, Pattern) else self.A
-        if not self.times:
-            return spla.expm_multiply(A, b, traceA=self.traceA)[None]
         length = t[-1] - t[0]
         if length < 0:
             raise NotImplementedError(
@@ -234,6 +245,11 @@ class Evolution:
                 "is not e^{tA} B (it takes no steps). Exchange start and stop, and turn the result "
                 "round: X[::-1]."
             )
+        if on_device(b):
+            return _approximation(data, b, t, self)
+        A = self.A.view(data) if isinstance(self.A, Pattern) else self.A
+        if not self.times:
+            return spla.expm_multiply(A, b, traceA=self.traceA)[None]
         if abs(t[0]) <= length:
             return spla.expm_multiply(A, b, **self.times, traceA=self.traceA)
         # SciPy goes to the first time with steps made for the interval: too few here.
@@ -241,19 +257,28 @@ class Evolution:
         b = spla.expm_multiply(A * t[0], b, traceA=None if traceA is None else traceA * t[0])
         return spla.expm_multiply(A, b, 0.0, length, len(t), True, traceA=traceA)
 
-    def steps(self, data: np.ndarray, longest: float) -> Steps:
+    def steps(self, data: Any, longest: float) -> Steps:
         """Steps for intervals up to this length."""
         n = self.A.shape[0]
         if isinstance(self.A, Pattern):
-            A = self.A.view(data)
-            mu = (A.trace() if self.traceA is None else self.traceA) / n
-            diagonal = A.diagonal()
-            columns = self.A.view(np.abs(data)).T @ np.ones(n)
-            norm = (columns - abs(diagonal) + abs(diagonal - mu)).max(initial=0.0)
+            diagonal, columns = _sizes(data, self.A)
+            trace = host(diagonal.sum()) if self.traceA is None else self.traceA
+            mu = np.asarray(trace / n).item()
+            columns = columns - abs(diagonal) + abs(diagonal - mu)
+            norm = float(columns.max()) if n else 0.0
         else:
-            mu = 0.0 if self.traceA is None else self.traceA / n
+            mu = 0.0 if self.traceA is None else np.asarray(self.traceA / n).item()
             norm = spla.onenormest(self.A - mu * spla.aslinearoperator(sps.eye_array(n)))
-        return Steps(self.A, np.asarray(mu).item(), float(norm * longest))
+        return Steps(self.A, mu, float(norm * longest))
+
+
+def _sizes(data: Any, p: Pattern) -> tuple[Any, Any]:
+    """The diagonal of A, and the sums of the absolute values in each column."""
+    if type(data) is np.ndarray:
+        return p.view(data).diagonal(), p.view(np.abs(data)).T @ np.ones(p.shape[0])
+    cls = class_of_ours(getattr(sps, f"{p.format}_array"))
+    ones = namespace(data).ones(p.shape[0], data.real.dtype)
+    return make(p, data, cls).diagonal(), spmm(abs(data), ones, p.T)
 
 
 @primitive(wrt=("data", "b", "t"))
@@ -316,6 +341,7 @@ def _onto_structure(X: Any, A: TracedBase, B: TracedBase) -> Any:
     wrt=("A", "B", "start", "stop"),
     note="A a matrix, or a constant operator; traceA only shifts, and has no derivative; times "
     "that decrease raise",
+    gpu=True,
 )
 def expm_multiply(A, B, start=None, stop=None, num=None, endpoint=None, traceA=None):
     num, endpoint, traceA = strip((num, endpoint, traceA))
@@ -325,6 +351,13 @@ def expm_multiply(A, B, start=None, stop=None, num=None, endpoint=None, traceA=N
     sparse_B = lift(B) if is_sparse(B) else None
     as_matrix = isinstance(B, (np.matrix, TracedNumpyMatrix))
     b = to_dense(sparse_B) if sparse_B is not None else _as_array(B)
+    if DEVICE_ARRAYS and contains_device((A, b)):
+        one_device(entries_of(lift(A)) if is_sparse(A) else A, b)
+        operator = isinstance(A, spla.LinearOperator)
+        square = anp.shape(A) == (anp.shape(b)[0],) * 2
+        if operator or sparse_B is not None or not square:
+            given = (A, B, start, stop, num, endpoint, traceA)
+            return call_on_host(expm_multiply, "of an operator, or with a sparse B,", *given)
     if isinstance(A, spla.LinearOperator):
         of, data = A, np.empty(0)
     else:
@@ -350,6 +383,8 @@ def _as_array(B: Any) -> Any:
         return B.A
     if isbox(B):
         return B
+    if type(B) in DEVICE_ARRAYS:
+        return _floating(B.copy())
     return _floating(anp.array(B) if contains_traced((B,)) else np.array(B))
 
 
@@ -361,4 +396,4 @@ def _full(A: Any) -> Any:
     """A dense A as a matrix with all its entries stored."""
     from ..sparse import csr_array
 
-    return csr_array(A if isbox(A) else anp.array(A))
+    return csr_array(A if isbox(A) or type(A) in DEVICE_ARRAYS else anp.array(A))

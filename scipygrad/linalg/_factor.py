@@ -18,6 +18,7 @@ import scipy.sparse.linalg as spla
 
 from .._core.device import host, namespace, on_device
 from .._core.engine import cast, contains_traced, is_sparse, isbox
+from .._core.errors import HostWarning
 from .._core.layout import DEVICE_ARRAYS
 from .._core.pattern import Pattern
 from .._core.tags import Gather, coalesced, gather
@@ -175,6 +176,8 @@ class Factorised(Solver):
         kept = self._of
         if kept is not None and kept[0] is data:
             return kept[1]
+        if DEVICE_ARRAYS and on_device(data):
+            return self._make_on_device(data)
         return self._make(data, lambda A: factorise(A, self.options, self.package, self.pattern))
 
     def matrix(self, data: np.ndarray) -> Any:
@@ -189,18 +192,36 @@ class Factorised(Solver):
             transposed = not transposed
         x = None if factors is None else factors.solve(b, transposed)
         if x is None and factors is not None:  # not accurate
+            given_up = getattr(factors, "why", "")
             factors = self._make(data, default_factors)
+            if given_up and factors is not None:
+                say_on_host(given_up)
             x = None if factors is None else factors.solve(b, transposed)
         dtype = np.result_type(data.dtype, b.dtype)
         return xp.full(b.shape, np.nan, dtype) if x is None else x
+
+    def _make_on_device(self, data: Any) -> Any:
+        """Factors by cuDSS, if it is there and nobody asked for SuperLU's; else by SuperLU."""
+        from ._device_factors import factors_on_device
+
+        why = ""
+        if self.options is None:
+            factors, why = factors_on_device(self.pattern, data, check=self.raises)
+            if factors is not None:
+                self._of = (data, factors)
+                return factors
+        made = self._make(data, lambda A: factorise(A, self.options, None, self.pattern))
+        if why and made is not None:
+            say_on_host(why)
+        return made
 
     def _make(self, data: np.ndarray, make_factors: Any) -> Any:
         try:
             factors = make_factors(self.matrix(data))
             if on_device(data):
-                from . import _device
+                from ._device_factors import moved
 
-                factors = _device.moved(factors, self.pattern, data)
+                factors = moved(factors, self.pattern, data)
         except RuntimeError as error:
             if self.raises or "singular" not in str(error):
                 raise
@@ -208,6 +229,16 @@ class Factorised(Solver):
             factors = None
         self._of = (data, factors)
         return factors
+
+
+def say_on_host(why: str) -> None:
+    """Warn that SuperLU takes the place of cuDSS."""
+    warnings.warn(
+        f"A system on a GPU is factorised on the host, by SuperLU: {why}. "
+        'use_solver(solver="superlu") asks for that from the start.',
+        HostWarning,
+        stacklevel=3,
+    )
 
 
 # ---- matrix and right side, as a factorisation wants them ------------------------------------

@@ -14,10 +14,10 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
-from .._backend import backend
-from .._core.device import namespace, on_device
+from .._core.device import namespace, on_device, one_device
 from .._core.engine import contains_traced, is_sparse, isbox, strip
 from .._core.errors import AdjointConvergenceWarning
 from .._core.layout import DEVICE_ARRAYS
@@ -28,9 +28,6 @@ from ..sparse._convert import as_format
 from ._action import Action, MatrixAction, OperatorAction, numbers_only
 from ._implicit import Solver, is_operator, solve, solve_action, traced_solver
 from ._operator import IdentityOperator, MatrixLinearOperator, aslinearoperator
-
-ON_GPU = ("cg", "cgs", "gmres", "bicgstab", "minres")
-"""Methods that CuPy has with SciPy's meaning; the others run on the host."""
 
 
 class Iteration(Solver):
@@ -62,7 +59,11 @@ class Iteration(Solver):
             return self._begin()
         flip = transposed and not self.hermitian
         pattern = self.pattern.T if flip else self.pattern
-        return self._go_on(backend(data, b).matrix(pattern, data), b, transposed)
+        one_device(data, b)
+        if type(data) is np.ndarray:
+            return self._go_on(pattern.view(data), b, transposed)
+        A = pattern.matrix(data, getattr(sps, f"{pattern.format}_array"))
+        return self._go_on(A, b, transposed)
 
     def run(self, action: Action, b: np.ndarray, transposed: bool) -> np.ndarray:
         if self.info is None:
@@ -79,7 +80,7 @@ class Iteration(Solver):
     def _run(self, A: Any, b: Any, **options: Any) -> tuple[Any, int]:
         if type(b) is np.ndarray:
             return self.method(A, b, **options)
-        from ._device import iterate
+        from ._device_krylov import iterate
 
         return iterate(self.method, A, b, **options)
 
@@ -124,8 +125,8 @@ class TransposeFree(Iteration):
         A, b, _ = self._first
         x = super()._begin()
         if self.preconditioners["M"] is not None and self.info == 0:
-            A = spla.aslinearoperator(A)
-            error, size = (float(np.linalg.norm(r)) for r in (A.matvec(x) - b.ravel(), b))
+            product = _as_operator(A, b).matvec(x)
+            error, size = (float(np.linalg.norm(r)) for r in (product - b.ravel(), b))
             if error > 1e3 * max(self.limits["rtol"], np.finfo(x.dtype).eps) * size:
                 raise NotImplementedError(
                     f"tfqmr: with this M, what SciPy returns does not solve A x = b (the residual "
@@ -136,7 +137,15 @@ class TransposeFree(Iteration):
 
 
 def _conjugated(A: spla.LinearOperator) -> spla.LinearOperator:
-    return spla.LinearOperator(A.shape, lambda v: A.matvec(v.conj()).conj(), dtype=A.dtype)
+    return spla.LinearOperator(A.shape, lambda v: A._matvec(v.conj()).conj(), dtype=A.dtype)
+
+
+def _as_operator(A: Any, b: Any) -> Any:
+    if type(b) is np.ndarray:
+        return spla.aslinearoperator(A)
+    from ._device_krylov import as_operator
+
+    return as_operator(A)
 
 
 def _plain_operator(M: Any) -> Any:
@@ -178,14 +187,16 @@ def _iterate(
         if A.format not in (("csr", "csc") if on_device(A) else ("csr", "csc", "coo")):
             A = as_format(A, "csr")
         pattern, data = A._pattern, entries_to_keep(A)
-    elif isinstance(A, np.ndarray) or isbox(A):
+        one_device(data, b)
+    elif isinstance(A, np.ndarray) or isbox(A) or on_device(A):
+        one_device(A, b)
         given = strip(A)
-        action = MatrixAction(A if isbox(A) else np.array(A))
+        action = MatrixAction(A if isbox(A) else A.copy() if on_device(A) else np.array(A))
     else:
         if hasattr(A, "psolve") and preconditioners.get("M", 0) is None:
             psolve = (A.shape, A.psolve, getattr(A, "rpsolve", None))
             preconditioners = {"M": spla.LinearOperator(*psolve, dtype=A.dtype)}
-        action = OperatorAction(aslinearoperator(A))
+        action = OperatorAction(aslinearoperator(A), xp=namespace(strip(b)))
         given = numbers_only(action)
     first = first | again
     solver = kind(
@@ -209,7 +220,7 @@ def _krylov(theirs: Callable, note: str = "") -> Callable:
         "solution",
     )))  # fmt: skip
 
-    return traced_solver(theirs, ("A", "b"), note, gpu=theirs.__name__ in ON_GPU)
+    return traced_solver(theirs, ("A", "b"), note, gpu=True)
 
 
 # ---- the methods ------------------------------------------------------------------------------

@@ -20,10 +20,21 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse.linalg as spla
 
+from .._core.device import (
+    array_to_host,
+    contains_device,
+    namespace,
+    on_device,
+    one_device,
+    say_host,
+    to_device,
+    to_host,
+)
 from .._core.engine import below, contains_traced, is_sparse, isbox, strip, trace_of
 from .._core.errors import AdjointConvergenceWarning
+from .._core.layout import DEVICE_ARRAYS
 from .._core.tags import pool
-from .._core.traced import lift
+from .._core.traced import entries_of, lift
 from ..sparse._convert import as_format
 from ._action import Action, MatrixAction, OperatorAction, numbers_only
 from ._implicit import Solver, solve_action, traced_solver
@@ -91,13 +102,13 @@ class LeastSquares(Solver):
         x = self.result[0]
         if K.tall:
             return np.concatenate([b - K.A.apply(x), x])
-        A = numbers_only(K.A)
+        A = _products(K.A, x)
         z = self._least_squares(A.H, x if x0 is None else x - x0)
         return np.concatenate([z, x])
 
     def _solve(self, K: Augmented, c: np.ndarray) -> np.ndarray:
         """y with K y = c."""
-        A, damp, m = numbers_only(K.A), K.damp, K.A.shape[0]
+        A, damp, m = _products(K.A, c), K.damp, K.A.shape[0]
         f, h = c[:m], c[m:]
         if K.tall:
             x = self._normal(A, damp, f, h)
@@ -111,15 +122,15 @@ class LeastSquares(Solver):
         With C = [B; damp I] and the smallest q with Cᴴ q = h, it is the least-squares solution of
         C x = [f; 0] - q.
         """
-        C = _stacked(B, damp) if damp else B
-        rhs = np.concatenate([f, np.zeros(len(h))]) if damp else f
+        C = _stacked(B, damp, f) if damp else B
+        rhs = np.concatenate([f, namespace(f).zeros(len(h))]) if damp else f
         if h.any():
             rhs = rhs - self._least_squares(C.H, h, consistent=True)
         return self._least_squares(C, rhs)
 
     def _least_squares(self, A: Any, b: np.ndarray, consistent: bool = False) -> np.ndarray:
         x, istop, _, residual, *_ = self.method(A, b, **self.options)
-        left = residual / np.linalg.norm(b) if consistent else 0.0
+        left = residual / float(np.linalg.norm(b)) if consistent else 0.0
         deficient = istop in (2, 5) and left > max(np.sqrt(self.options["btol"]), 1e-7)
         if istop in (3, 6, 7) or deficient:
             why = "A is not of full rank" if deficient else "Raise the limits, or scale A"
@@ -132,8 +143,21 @@ class LeastSquares(Solver):
         return x
 
 
-def _stacked(B: Any, damp: float) -> spla.LinearOperator:
-    """[B; damp I]."""
+def _products(action: Action, v: Any) -> Any:
+    """The action as an operator for plain vectors where v lies."""
+    if type(v) is np.ndarray:
+        return numbers_only(action)
+    from ._device_leastsq import Products
+
+    return Products(action)
+
+
+def _stacked(B: Any, damp: float, v: Any) -> Any:
+    """[B; damp I], for vectors where v lies."""
+    if type(v) is not np.ndarray:
+        from ._device_leastsq import Stacked
+
+        return Stacked(B, damp)
     m, n = B.shape
     return spla.LinearOperator(
         (m + n, n),
@@ -143,37 +167,58 @@ def _stacked(B: Any, damp: float) -> spla.LinearOperator:
     )
 
 
+def _printing(function: Callable, *args: Any) -> tuple:
+    """With show=True: SciPy's code prints numbers, which CuPy's arrays do not give."""
+    say_host(f"{function.__name__} with show=True")
+    return tuple(to_device(x) if anp.ndim(x) else x for x in function(*to_host(args)))
+
+
 # ---- what lsqr and lsmr share -----------------------------------------------------------------
 
 
-def _action(A: Any) -> Action:
+def _action(A: Any, xp: Any) -> Action:
     if is_sparse(A):
-        A = lift(A) if isbox(A) else A.copy()  # what is written into A later is not seen
+        if not isbox(A):  # what is written into A later is not seen
+            A = (lift(A) if on_device(A) else A).copy()
         return MatrixAction(A if A.format in ("csr", "csc", "coo") else as_format(lift(A), "csr"))
-    if isinstance(A, np.ndarray) or isbox(A):
-        return MatrixAction(A if isbox(A) else np.array(A))
-    return OperatorAction(aslinearoperator(A))
+    if isinstance(A, np.ndarray) or isbox(A) or type(A) in DEVICE_ARRAYS:
+        return MatrixAction(A if isbox(A) else A.copy())
+    return OperatorAction(aslinearoperator(A), xp=xp)
+
+
+def _right_side(b: Any) -> Any:
+    if isbox(b) or (type(b) in DEVICE_ARRAYS and b.ndim):
+        return b
+    return anp.array(b) if contains_traced((b,)) else np.atleast_1d(b)
 
 
 class _Problem:
     """A traced call: its solution, and the quantities that are functions of it."""
 
     def __init__(self, method, A, b, damp, x0, options, further):
-        b = b if isbox(b) else anp.array(b) if contains_traced((b,)) else np.atleast_1d(b)
-        x0 = x0 if isbox(x0) or x0 is None else anp.array(x0)
+        b = _right_side(b)
+        x0 = x0 if isbox(x0) or x0 is None or type(x0) in DEVICE_ARRAYS else anp.array(x0)
         if type(A) is MatrixLinearOperator:
             A = A.A
-        action = _action(A)
+        action = _action(A, namespace(strip(b)))
         m, n = action.shape
-        given = numbers_only(action) if isinstance(action, OperatorAction) else strip(A)
         plain_b, plain_x0 = strip(b), strip(x0)
+        if DEVICE_ARRAYS and isinstance(action, MatrixAction):
+            entries = entries_of(lift(action.A)) if is_sparse(action.A) else action.A
+            one_device(entries, plain_b, plain_x0)
+        if on_device(plain_b):
+            from ._device_leastsq import on_device as natively
+
+            method, given = natively(method), _products(action, plain_b)
+        else:
+            given = numbers_only(action) if isinstance(action, OperatorAction) else strip(A)
 
         def first():
             return method(given, plain_b, strip(damp), x0=plain_x0, **options, **further)
 
         K = Augmented(action, damp)
         solver = LeastSquares(method, first, np.ravel(plain_b), plain_x0, options)
-        start = np.zeros(n) if x0 is None else x0
+        start = namespace(plain_b).zeros(n) if x0 is None else x0
         if anp.size(b) != m or anp.shape(start) != (n,):
             first()  # SciPy's error
         y = solve_action(K, pool(b, -(damp**2) * start if K.tall else -start), solver)
@@ -187,7 +232,7 @@ class _Problem:
         total = sum(anp.sum(anp.real(p) ** 2 + anp.imag(p) ** 2) for p in parts)
         if not isbox(total) or not strip(total):
             return value
-        size = anp.sqrt(total)
+        size = array_to_host(anp.sqrt(total)) if on_device(total) else anp.sqrt(total)
         return size + (value - strip(size))
 
 
@@ -196,9 +241,12 @@ class _Problem:
     wrt=("A", "b", "damp", "x0"),
     note="x, r1norm, r2norm and xnorm; the other results are counts and estimates made on the way, "
     "and plain values. A of full rank, or damp > 0; also a LinearOperator with traced products",
+    gpu=True,
 )
 def lsqr(A, b, damp=0.0, atol=1e-6, btol=1e-6, conlim=1e8, iter_lim=None, show=False,
          calc_var=False, x0=None):  # fmt: skip
+    if show and contains_device((A, b, x0)):
+        return _printing(lsqr, A, b, damp, atol, btol, conlim, iter_lim, show, calc_var, x0)
     options = strip({"atol": atol, "btol": btol, "conlim": conlim, "iter_lim": iter_lim})
     damp = damp if strip(damp) > 0 else 0.0  # as lsqr takes it
     p = _Problem(spla.lsqr, A, b, damp, x0, options, {"show": show, "calc_var": calc_var})
@@ -214,8 +262,11 @@ def lsqr(A, b, damp=0.0, atol=1e-6, btol=1e-6, conlim=1e8, iter_lim=None, show=F
     wrt=("A", "b", "damp", "x0"),
     note="x, normr and normx; the other results are counts and estimates made on the way, and "
     "plain values. A of full rank, or damp > 0; also a LinearOperator with traced products",
+    gpu=True,
 )
 def lsmr(A, b, damp=0.0, atol=1e-6, btol=1e-6, conlim=1e8, maxiter=None, show=False, x0=None):
+    if show and contains_device((A, b, x0)):
+        return _printing(lsmr, A, b, damp, atol, btol, conlim, maxiter, show, x0)
     options = strip({"atol": atol, "btol": btol, "conlim": conlim, "maxiter": maxiter})
     p = _Problem(spla.lsmr, A, b, damp, x0, options, {"show": show})
     _, istop, itn, normr, normar, norma, conda, normx = p.plain

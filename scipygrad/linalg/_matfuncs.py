@@ -13,7 +13,7 @@ from .._core.traced import lift
 from ..sparse import _power
 
 
-@traced(spla.matrix_power, wrt=("A",), note="power is a whole number")
+@traced(spla.matrix_power, wrt=("A",), note="power is a whole number", gpu=True)
 def matrix_power(A, power):
     power = strip(power)
     with suppress(TypeError):  # if it is no whole number, SciPy's exception comes

@@ -6,6 +6,9 @@ can be imported, unless `use_solver(useUmfpack=False)`. CHOLMOD (scikit-sparse) 
 matrices that they can take; others go to SuperLU as before. The choice belongs to the thread that
 made it, as SciPy's does.
 
+For operands on a GPU there are cuDSS, which is taken when nvmath-python can be imported, and
+SuperLU, for which `use_solver(solver="superlu")` asks; the other choices do not concern them.
+
 An adapter is made from a matrix in csc of sorted entries, and may keep what depends on the
 structure alone with the pattern. It solves with the matrix and its transpose. It raises
 `Unsuitable` for a matrix that it cannot take.
@@ -164,9 +167,15 @@ def _triangle(A: Any) -> Any:
 
 # ---- the choice ------------------------------------------------------------------------------
 
-PACKAGES: dict[str, tuple[type, str]] = {
+PACKAGES: dict[str, tuple[type | None, str]] = {  # None: for operands on a GPU only
+    "cudss": (None, "nvmath"),
     "cholmod": (Cholmod, "sksparse"),
     "pardiso": (Pardiso, "pypardiso"),
+}
+_INSTALL = {
+    "cudss": "pip install nvmath-python[cu12], or [cu13]",
+    "cholmod": "pip install scikit-sparse",
+    "pardiso": "pip install pypardiso",
 }
 _choice = threading.local()
 
@@ -177,19 +186,20 @@ def use_solver(**kwargs: Any) -> None:
     if name not in ("", None, "superlu", "umfpack", *PACKAGES):
         raise ValueError(
             f"use_solver: solver={name!r} is not known. Possible: 'superlu', 'umfpack', 'cholmod', "
-            "'pardiso', and None for SciPy's default."
+            "'pardiso', 'cudss', and None for SciPy's default."
         )
     if name in PACKAGES:
         module = PACKAGES[name][1]
         if find_spec(module) is None:
             raise ImportError(
                 f"use_solver: solver={name!r} needs the module {module}, which is not installed "
-                "(pip install pypardiso, or scikit-sparse)."
+                f"({_INSTALL[name]})."
             )
     if name in (None, "superlu", "umfpack"):
         kwargs["useUmfpack"] = name == "umfpack" or (name is None and _has_umfpack())
     if name != "":
         _choice.package = PACKAGES[name][0] if name in PACKAGES else None
+        _choice.cudss = name != "superlu"
     if kwargs:
         spla.use_solver(**kwargs)
 
@@ -202,6 +212,11 @@ def asked() -> type | None:
 def chosen(use_umfpack: bool = True) -> type | None:
     """The package for `spsolve` and `factorized`; None for SuperLU."""
     return asked() or (Umfpack if use_umfpack and scipy_takes_umfpack() else None)
+
+
+def takes_cudss() -> bool:
+    """Whether systems on a GPU go to cuDSS if it is there: unless SuperLU was asked for."""
+    return getattr(_choice, "cudss", True)
 
 
 def scipy_takes_umfpack() -> bool:

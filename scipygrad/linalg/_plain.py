@@ -13,7 +13,7 @@ MatrixRankWarning = constant_class(spla.MatrixRankWarning, "a warning")
 use_solver = plain(
     spla.use_solver,
     "chooses the direct solver; besides SciPy's keywords there is solver='superlu', 'umfpack', "
-    "'cholmod', 'pardiso' or None",
+    "'cholmod', 'pardiso', 'cudss' (on a GPU) or None",
     instead=_packages.use_solver,
 )
 

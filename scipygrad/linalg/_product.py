@@ -94,6 +94,7 @@ def refuse_scipy() -> None:
             )
         if name not in (
             "scipygrad.linalg._operator",
+            "scipygrad.linalg._operator_base",
             "scipygrad.linalg._product",
             "scipy.sparse.linalg._interface",
         ):

@@ -15,7 +15,9 @@ import numpy as np
 import scipy.sparse.linalg as spla
 
 from .._core import errors
+from .._core.device import call_on_host, host, on_device
 from .._core.engine import contains_traced, is_sparse, isbox, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
 from .._core.traced import lift
 from ..sparse._combine import block_array
@@ -30,11 +32,11 @@ class SingularTriplets(Eigenpairs):
     def require_even(self, g: Any) -> None:
         """As for eigenvalues; besides, s has a kink at 0."""
         super().require_even(g)
-        self._require_none_at_zero(np.abs(strip(g)))
+        self._require_none_at_zero(np.abs(host(strip(g))))
 
     def require_invariant(self, T: Any, g: Any) -> None:
         """As for eigenvectors; besides, u and v are independent of each other for s = 0."""
-        self._require_none_at_zero(np.linalg.norm(strip(g), axis=0))
+        self._require_none_at_zero(host(np.linalg.norm(strip(g), axis=0)))
         super().require_invariant(T, g)
 
     def warn_split(self, S: Any) -> None:
@@ -57,28 +59,41 @@ class SingularTriplets(Eigenpairs):
 @traced(
     spla.svds,
     wrt=("A",),
-    note="no derivative in v0, ncv, tol, which do not change the result",
+    note="no derivative in v0, ncv, tol, which do not change the result; on a GPU for which LM and "
+    "the solver arpack; with others it runs on the host",
+    gpu=True,
 )
 def svds(A, k=6, ncv=None, tol=0, which="LM", v0=None, maxiter=None,
          return_singular_vectors=True, solver="arpack", rng=None, options=None,
          *, random_state=None):  # fmt: skip
     if not (is_sparse(A) or isbox(A) or isinstance(A, np.ndarray)) and contains_traced((A,)):
         raise NotImplementedError(errors.traced_operator("svds", "A"))
-    ncv, tol, v0, options = strip((ncv, tol, v0, options))
-    # Both kinds of vectors are needed for a derivative, whatever is returned.
-    seed = {"random_state": random_state} if random_state is not None else {}
-    if rng is not None or not seed:
-        seed["rng"] = rng
-    known = return_singular_vectors in (True, False, "u", "vh")
-    u, s, vh = spla.svds(
-        strip(A), k=k, ncv=ncv, tol=tol, which=which, v0=v0, maxiter=maxiter, solver=solver,
-        return_singular_vectors=True if known else return_singular_vectors,
-        options=options, **seed,
-    )  # fmt: skip
-    if not is_sparse(A):
-        from ..sparse import csr_array
+    call = {
+        "k": k, "ncv": strip(ncv), "tol": strip(tol), "which": which, "v0": strip(v0),
+        "maxiter": maxiter, "return_singular_vectors": return_singular_vectors, "solver": solver,
+        "options": strip(options),
+    }  # fmt: skip
+    if random_state is not None:
+        call["random_state"] = random_state
+    if rng is not None or random_state is None:
+        call["rng"] = rng
+    if DEVICE_ARRAYS and (on_device(A) or on_device(v0)):
+        from . import _device_eigen
 
-        A = csr_array(A)
+        try:
+            found = _device_eigen.svds(_matrix(strip(A)), call)
+        except _device_eigen.Unable as which:
+            return call_on_host(svds, which, A, **call)
+    else:
+        # Both kinds of vectors are needed for a derivative, whatever is returned.
+        known = return_singular_vectors in (True, False, "u", "vh")
+        found = spla.svds(strip(A), **(call | {"return_singular_vectors": True} if known else call))
+    u, s, vh = found
+    A = _matrix(A)
+    if not is_sparse(A):  # a constant operator
+        vectors = (None if return_singular_vectors == "vh" else u, s,
+                   None if return_singular_vectors == "u" else vh)  # fmt: skip
+        return vectors if return_singular_vectors else s
     A = lift(A)
     H = operand(block_array([[None, A], [A.conj().T, None]], format="csc"), "A", "svds", False)
     V = np.vstack([u, vh.conj().T])
@@ -91,3 +106,11 @@ def svds(A, k=6, ncv=None, tol=0, which="LM", v0=None, maxiter=None,
     u = None if return_singular_vectors == "vh" else V[:rows]
     vh = None if return_singular_vectors == "u" else anp.conj(V[rows:]).T
     return u, s, vh
+
+
+def _matrix(A: Any) -> Any:
+    """The matrix, which may be dense, as a sparse one; an operator as it is."""
+    from ..sparse import csr_array
+
+    given = is_sparse(A) or not (isbox(A) or isinstance(A, np.ndarray) or type(A) in DEVICE_ARRAYS)
+    return A if given else csr_array(A)

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sps
 import scipy.sparse.linalg as spla
 
-from .._core.device import placed_as, refuse_mixed
+from .._core.device import on_device, placed_as, refuse_mixed
 from .._core.engine import is_sparse
 from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
@@ -25,21 +25,17 @@ class Substitution(Solver):
 
     def __init__(self, pattern: Pattern, lower: bool, unit: bool) -> None:
         self.pattern, self.lower, self.unit = pattern, lower, unit
+        self._checked = False
 
     def solve(self, data: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
-        if type(data) in DEVICE_ARRAYS or type(b) in DEVICE_ARRAYS:
-            refuse_mixed((data, b))
-            from ._device import substitute as on_gpu
+        x, met = self._substitute(data, b, transposed)
+        if met:
+            self._refuse(met)
+        return x
 
-            return on_gpu(self.pattern, data, b, self.lower, self.unit, transposed)
-        from .._backend.elimination import OUTSIDE, SINGULAR, substitute
+    def _refuse(self, met: int) -> None:
+        from .._backend.elimination import OUTSIDE, SINGULAR
 
-        indptr, indices = self.pattern.arrays
-        x, met = substitute(
-            data, indptr, indices, b,
-            lower=self.lower != transposed, unit=self.unit,
-            by_rows=(self.pattern.format == "csr") != transposed,
-        )  # fmt: skip
         if met == SINGULAR:
             raise np.linalg.LinAlgError("A is singular: zero entry on diagonal.")
         if met & OUTSIDE:
@@ -48,14 +44,33 @@ class Substitution(Solver):
                 f"spsolve_triangular: A has entries {here} the diagonal, with lower={self.lower}. "
                 f"SciPy's result would be that of no triangle of A. Take one: {take}(A)."
             )
-        return x
+
+    def _substitute(self, data: Any, b: Any, transposed: bool) -> tuple[Any, int]:
+        if type(data) in DEVICE_ARRAYS or type(b) in DEVICE_ARRAYS:
+            refuse_mixed((data, b))
+            from .._backend.gpu.triangular import substitute as on_gpu
+
+            # Further solves, of derivatives, are with the same values.
+            known, self._checked = self._checked, True
+            return on_gpu(self.pattern, data, b, self.lower, self.unit, transposed, known)
+        from .._backend.elimination import substitute
+
+        indptr, indices = self.pattern.arrays
+        return substitute(
+            data, indptr, indices, b,
+            lower=self.lower != transposed, unit=self.unit,
+            by_rows=(self.pattern.format == "csr") != transposed,
+        )  # fmt: skip
 
     def on_entries(self, entries: Any) -> Any:
         used = self.pattern.plan(("triangle", self.lower, self.unit), self._used)
         if used is None:
             return entries
-        nothing = np.zeros(1, entries.dtype)
-        return anp.where(placed_as(used, entries), entries, placed_as(nothing, entries))
+        if on_device(entries):
+            key = "triangle", self.lower, self.unit, "on device"
+            mask = self.pattern.plan(key, lambda: placed_as(used, entries))
+            return anp.where(mask, entries, 0.0)
+        return anp.where(used, entries, np.zeros(1, entries.dtype))
 
     def _used(self) -> np.ndarray | None:
         """Which entries are read; None for all."""

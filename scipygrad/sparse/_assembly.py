@@ -21,8 +21,10 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._core.collect import Numbers, collect
+from .._core.device import on_device, outside
 from .._core.elements import DEFERRED, WHOLE, as_deferred, is_number
 from .._core.engine import is_live, isbox, strip, trace_of
+from .._core.layout import DEVICE_ARRAYS
 from .._core.pattern import Pattern, entries
 from .._core.tags import Gather, coalesced, gather, pool
 from .._core.traced import TracedBase, entries_of, lift, make
@@ -34,6 +36,7 @@ from ._assignment import (
     tidied,
     with_entries,
 )
+from ._stored import stored
 
 
 class Assembly:
@@ -90,7 +93,8 @@ class Assembly:
         if self.format == "dok":
             raise AttributeError("data")
         if self.format != "lil":
-            return entries_of(self)
+            data = entries_of(self)
+            return outside(data) if DEVICE_ARRAYS and on_device(data) else stored(data, self)
         self._start_assembly()
         return _read_only([map(self._value_of, row) for row in self._tags.data])
 
@@ -101,7 +105,8 @@ class Assembly:
                 f"A.data = v: v has shape {anp.shape(v)}, the entries have "
                 f"{self._pattern.entries_shape}. For another structure make a new matrix."
             )
-        v = v if isbox(v) else np.array(v)
+        if not isbox(v):
+            v = v.copy() if on_device(v) else np.array(v)
         self._become(with_entries(self, v))
 
     @property

@@ -8,11 +8,12 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
-from .._core.device import on_device, to_device
+from .._core.device import on_device
 from .._core.engine import contains_traced, is_sparse, isbox
+from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
 from .._core.tags import coalesced, paired, transform
-from .._core.traced import TracedBase, lift
+from .._core.traced import TracedBase, lift, make
 from ._convert import as_format
 from ._natively import natively
 
@@ -35,10 +36,13 @@ def _take_out(x: Any, depth: int, operands: list[Any]) -> Any:
 
 
 def _block(x: Any) -> Any:
-    """A block as a traced matrix, a stand-in for a constant one, or a dense traced array."""
+    """A block as a traced matrix, a stand-in for a constant one, or a dense array that is traced.
+
+    Dense arrays on a GPU are left as they are, too: which elements are zero is not asked.
+    """
     if is_sparse(x):
         return lift(x)
-    if isbox(x):
+    if isbox(x) or type(x) in DEVICE_ARRAYS:
         return x
     if contains_traced((x,)):
         return anp.array(x)
@@ -103,6 +107,14 @@ def kron(A, B, format=None):
     return C if C.nnz else C.astype(float)  # of nothing stored, SciPy makes zeros of float64
 
 
+def _ones_there(identity: Any) -> Any:
+    """An identity on the device; its ones are not copied there."""
+    import cupy as cp
+
+    A = lift(identity)
+    return make(A._pattern, cp.ones(A._pattern.entries_shape, A.dtype), A._class)
+
+
 @traced(sps.kronsum, wrt=("A", "B"), gpu=True, untraced=natively(sps.kronsum))
 def kronsum(A, B, format=None):
     A, B = _block(A), _block(B)
@@ -121,7 +133,7 @@ def kronsum(A, B, format=None):
                              for M in (A, B)))  # fmt: skip
     left, right = identity(B.shape[0], dtype=dtype), identity(A.shape[0], dtype=dtype)
     if on_device(A):
-        left, right = to_device((left, right))
+        left, right = _ones_there(left), _ones_there(right)
     L = kron(left, A, format="csr") + kron(B, right, format="csr")
     return L.asformat("csr" if format is None else format)
 

@@ -42,16 +42,27 @@ def construct(cls: type, *args: Any, **kwargs: Any) -> Any:
         A = as_family(as_format(A, format, blocksize), family)
     elif isinstance(arg1, tuple) and len(arg1) in (2, 3) and _has_entries(arg1):
         data, *structure = arg1
-        structure = _structure(data, strip(structure))
+        structure = strip(structure)
         by_coords = len(arg1) == 2 and format != "dia"  # (data, (i, j)): duplicates are summed
         made = coo_class(family) if by_coords else cls
         blocksize = options.pop("blocksize", None) if by_coords else None
+        if on_device(data):
+            from ._device_structures import constructed
+
+            A = constructed(made, _array(data), structure, options)
+            if A is not None:
+                return _finished(as_format(lift(A), format, blocksize), dtype)
+        structure = _structure(data, structure)
         A = arranged(lambda tags: made((tags, *structure), **options), _array(data))
         A = as_format(lift(A), format, blocksize)
     elif on_device(arg1) and not isbox(arg1):  # as CuPy: the elements that are not zero
         A = to_device(cls(host(arg1), **options))
     else:
         A = transform(lambda tags: cls(tags, **options), [_array(arg1)], None)
+    return _finished(A, dtype)
+
+
+def _finished(A: Any, dtype: Any) -> Any:
     A = A if dtype is None else A.astype(dtype)
     plain = constant(A) if isinstance(A, TracedBase) else None
     return A if plain is None else plain

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sps
 
-from .._core.device import namespace
+from .._core.device import namespace, on_device
 from .._core.engine import cast, primitive
+from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_npmatrix
 from .._core.tags import Gather, scatter, transform
 from .._core.traced import TracedBase, class_of_ours, entries_of, lift, make
@@ -51,7 +52,7 @@ def transposed(A: Any) -> Any:
 
 def to_dense(A: TracedBase) -> Any:
     """The dense array; duplicates are summed."""
-    return scatter(entries_of(A), _positions(A, "dense", A.shape, lambda p: p.flat))
+    return scatter(entries_of(A), _positions(A, "dense", A.shape, lambda p: p.flat, (0, 1)))
 
 
 @primitive(wrt=("x",))
@@ -68,11 +69,22 @@ def _(g, ans, x, order):
 in_order.linear("x")
 
 
-def _positions(A: TracedBase, key: Any, shape: tuple[int, ...], of_entries: Any) -> Gather:
-    """The map from places in an array of that shape to the entries that are added up there."""
+def _positions(
+    A: TracedBase, key: Any, shape: tuple[int, ...], of_entries: Any, axes: Any = None
+) -> Gather:
+    """The map from places in an array of that shape to the entries that are added up there.
+
+    `axes`: those that the array has of the matrix, if it is an array over some of these.
+    """
 
     def build():
         p = A._pattern
+        if DEVICE_ARRAYS and axes and on_device(A):
+            from . import _device_plans
+
+            plan = _device_plans.positions(p, axes, shape)
+            if plan is not None:
+                return plan
         index = np.full(p.size, -1, np.intp)
         index[slice(None) if p.inside is None else p.inside] = of_entries(p)
         return Gather(index, shape, p.entries_shape)
@@ -155,6 +167,16 @@ class Convert:
 
     T = property(transpose)
 
+    if hasattr(sps.csr_array, "mT"):  # SciPy 1.18
+
+        @property
+        def mT(self) -> Any:
+            """The last two axes interchanged."""
+            n = self.ndim
+            if n < 2:
+                raise ValueError(f"Array must be at least 2-dimensional, but it is {n}-D")
+            return self.transpose() if n == 2 else self.transpose((*range(n - 2), n - 1, n - 2))
+
     def astype(self, dtype: Any, casting: str = "unsafe", copy: bool = True) -> Any:
         """In another dtype; a whole-number dtype would cut the derivative off, and raises."""
         dtype = np.dtype(dtype)
@@ -162,7 +184,10 @@ class Convert:
             raise TypeError(f"Cannot cast from {self.dtype} to {dtype} with casting={casting!r}")
         if dtype == self.dtype and not copy:
             return self
-        return make(self._pattern, in_dtype(entries_of(self), dtype, "astype"), self._class)
+        data = entries_of(self)
+        if type(data) in DEVICE_ARRAYS:  # a constant: no derivative is lost
+            return make(self._pattern, data.astype(dtype), self._class)
+        return make(self._pattern, in_dtype(data, dtype, "astype"), self._class)
 
     def asfptype(self) -> Any:
         """Itself: a traced matrix is of floating point."""

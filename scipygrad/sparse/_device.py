@@ -1,6 +1,6 @@
 """Sparse matrices on a GPU, and what autograd has to know about CuPy's values.
 
-A matrix on the device is a pattern, which the host knows, and its entries, a CuPy array. It derives
+A matrix on the device is a pattern and its entries, a CuPy array. It derives
 from CuPy's class of the same name, so that CuPy's functions take it; what it does is what the
 traced matrix does, with plain entries: the same operations serve both.
 
@@ -10,7 +10,6 @@ copy: no write into an array can make a remembered structure a wrong one.
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import cupy as cp
@@ -22,11 +21,13 @@ from autograd.numpy.numpy_vspaces import ArrayVSpace, ComplexArrayVSpace
 
 from .._backend import gpu
 from .._core import device_numpy, engine, errors
+from .._core.capture import expose
 from .._core.device import outline, say_host, to_device, to_host
 from .._core.engine import ArrayBox, Box, isbox
 from .._core.layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES
-from .._core.pattern import Pattern
+from .._core.pattern import Pattern, entries
 from .._core.traced import SparseVSpace, TracedBase, class_of_ours, constant, lift
+from . import _device_structures as _structures
 from ._members import STRUCTURE, VALUES
 from ._traced import NUMPY_PLAIN, TracedSparse
 
@@ -101,10 +102,10 @@ class DeviceSparseVSpace(SparseVSpace):
         return self._add(x, y)
 
     def _inner_prod(self, x: Any, y: Any) -> Any:
-        return cp.vdot(x.data, y.data).real
+        return cp.vdot(entries(x), entries(y)).real
 
     def _covector(self, x: Any) -> Any:
-        return self._with(x.data.conj()) if self.iscomplex else x
+        return self._with(entries(x).conj()) if self.iscomplex else x
 
 
 def to_device_matrix(A: Any) -> Any:
@@ -136,7 +137,7 @@ class DeviceMatrix:
     @property
     def data(self) -> Any:
         """The entries, which are shared."""
-        return self.__dict__["_data"]
+        return expose(self.__dict__)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -150,10 +151,10 @@ class DeviceMatrix:
     shape = property(lambda self: self._pattern.shape)
     format = property(lambda self: self._pattern.format)
     ndim = property(lambda self: len(self._pattern.shape))
-    dtype = property(lambda self: self.data.dtype)
-    nnz = property(lambda self: len(self._pattern.coords[0]))
+    dtype = property(lambda self: self.__dict__["_data"].dtype)
+    nnz = property(lambda self: self._pattern.nnz)
     size = nnz
-    device = property(lambda self: self.data.device)
+    device = property(lambda self: self.__dict__["_data"].device)
     maxprint = 50
     _shape = shape
 
@@ -168,15 +169,16 @@ class DeviceMatrix:
 
     @property
     def _descr(self) -> Any:
-        """What CuPy's own functions hand to cuSPARSE."""
+        """What CuPy's own functions hand to cuSPARSE; it has to live as long as the matrix."""
         from cupyx import cusparse
 
-        return cusparse.MatDescriptor.create()
+        d = self.__dict__
+        return d.get("_descriptor") or d.setdefault("_descriptor", cusparse.MatDescriptor.create())
 
     def get(self, stream: Any = None) -> Any:
         """The same matrix on the host."""
         host_class = DEVICE_MATRICES[type(self)]
-        return self._pattern.matrix(self.data.get(stream=stream), host_class).copy()
+        return self._pattern.matrix(self.__dict__["_data"].get(stream=stream), host_class).copy()
 
     def __repr__(self) -> str:
         return f"{repr(self.get())[:-1]} on a GPU>"
@@ -197,7 +199,7 @@ class DeviceMatrix:
         )
 
     def __copy__(self) -> Any:
-        return device_matrix(self._pattern, self.data.copy(), DEVICE_MATRICES[type(self)])
+        return device_matrix(self._pattern, entries(self).copy(), DEVICE_MATRICES[type(self)])
 
     copy = __copy__
 
@@ -211,10 +213,23 @@ class DeviceMatrix:
         return iter(lift(self))
 
 
+def _index_array(A: Any, which: int) -> Any:
+    """A copy, kept with the matrix: CuPy's functions hand on its address, but not the array."""
+    p = A._pattern
+    if A.__dict__.get("_copied", (None,))[0] is not p:
+        A.__dict__["_copied"] = p, {}
+    copies = A.__dict__["_copied"][1]
+    if which not in copies:
+        if p.format == "dia":
+            copies[which] = cp.array(p.arrays[which])
+        else:
+            copies[which] = gpu.index_arrays(p)[which].astype(p.index_dtype)
+    return copies[which]
+
+
 def _indices(name: str, which: int) -> property:
     return property(
-        lambda self: cp.asarray(self._pattern.arrays[which]),
-        doc=f"A copy of the index array `{name}`.",
+        lambda self: _index_array(self, which), doc=f"A copy of the index array `{name}`."
     )
 
 
@@ -279,7 +294,7 @@ def _make_class(format: str, family: str) -> type:
     for attribute, which in _INDEX_ATTRIBUTES[format].items():
         namespace[attribute] = _indices(attribute, which)
     if format == "coo":
-        namespace["coords"] = property(lambda self: tuple(map(cp.asarray, self._pattern.arrays)))
+        namespace["coords"] = property(lambda self: (self.row, self.col))
     host_class = class_of_ours(getattr(sps, name))
     for member in dir(host_class):
         known = member in DeviceMatrix.__dict__ or member in namespace
@@ -322,9 +337,6 @@ def device_matrix(pattern: Pattern, data: Any, cls: type) -> Any:
 
 # ---- CuPy's own matrices ---------------------------------------------------------------------
 
-_met: dict[int, Any] = {}
-"""By the id of an index array: that array, copies of all, and the pattern that they make."""
-
 
 def host_class(t: type) -> type:
     """Our class on the host that a class on the device stands for."""
@@ -337,38 +349,26 @@ def _namesake(cls: type) -> type:
 
 
 def pattern_of(A: Any) -> Pattern:
-    """The pattern of a matrix on the device; index arrays of CuPy's own go to the host once."""
+    """The pattern of a matrix on the device."""
     if type(A) in _classes.values():
         return A.__dict__["_pattern"]
-    arrays = _arrays_of(A)
-    known = _met.get(id(arrays[0]))
-    if known is not None and known[0]() is arrays[0] and known[2].shape == A.shape:
-        _, copies, pattern = known
-        if len(copies) == len(arrays) and gpu.equal_indices(zip(arrays, copies)):
-            return pattern
-
-    host = _on_host(A)
-    pattern = Pattern.of(host, own=True)
-    key = id(arrays[0])
-    reference = weakref.ref(arrays[0], lambda _: _met.pop(key, None))
-    _met[key] = reference, tuple(a.copy() for a in arrays), pattern
+    cls = _namesake(type(A))
+    if A.format == "dia" or len(A.shape) != 2:
+        return Pattern.of(_on_host(A, cls), own=True)
+    arrays = (A.row, A.col) if A.format == "coo" else (A.indptr, A.indices)
+    pattern = _structures.pattern_from(cls, arrays, A.shape)
+    if pattern is None or pattern.entries_shape != A.data.shape:
+        return Pattern.of(_on_host(A, cls), own=True)
     return pattern
 
 
-def _arrays_of(A: Any) -> tuple[Any, ...]:
-    if A.format in ("csr", "csc"):
-        return A.indptr, A.indices
-    return (A.row, A.col) if A.format == "coo" else (A.offsets,)
-
-
-def _on_host(A: Any) -> Any:
+def _on_host(A: Any, cls: type) -> Any:
     """A matrix of the host with the structure of one of CuPy's."""
-    cls = _namesake(type(A))
-    arrays = [np.ascontiguousarray(a.get()) for a in _arrays_of(A)]
     ones = np.ones(A.data.shape)
     if A.format in ("csr", "csc"):
-        return cls((ones, arrays[1], arrays[0]), shape=A.shape)
-    return cls((ones, tuple(arrays) if A.format == "coo" else arrays[0]), shape=A.shape)
+        return cls((ones, A.indices.get(), A.indptr.get()), shape=A.shape)
+    arrays = (A.row.get(), A.col.get()) if A.format == "coo" else A.offsets.get()
+    return cls((ones, arrays), shape=A.shape)
 
 
 # ---- registration ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._backend import backend
-from .._core.device import beside, one_device, placed_as
+from .._core.device import beside, namespace, on_device, one_device
 from .._core.engine import cast, is_sparse, isbox, primitive, strip
 from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
@@ -49,10 +49,17 @@ def union(A: TracedBase, B: TracedBase, sign: int = 1) -> Union:
 
 def union_maps(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Pattern, type, Any, Any]:
     """The entries of both, and the union with the maps of either's entries to it."""
+    one_device(entries_of(A), entries_of(B))
     A, B = coalesced(A), coalesced(B)
     p, q = A._pattern, B._pattern
 
     def build():
+        if DEVICE_ARRAYS and on_device(A):
+            from . import _device_plans
+
+            plan = _device_plans.union(A, B, sign)
+            if plan is not None:
+                return plan
         # One run of SciPy's operation shows both maps: A's tags are real parts, B's imaginary.
         left, right = p.matrix(p.tags + 0j, A._class), q.matrix(q.tags * 1j, B._class)
         C = left + right if sign > 0 else left - right
@@ -113,7 +120,6 @@ def _(names, tangents, ans, a, b, left, right, sign):
 def add(A: TracedBase, B: TracedBase, sign: int) -> Any:
     """A + B or A - B."""
     a, b, pattern, cls, left, right = union_maps(A, B, sign)
-    one_device(a, b)
     if left.identity and right.identity:
         a, b = gather(a, left), gather(b, right)
         return make(pattern, a + b if sign > 0 else a - b, cls)
@@ -127,6 +133,7 @@ def _add_dense(A: TracedBase, D: Any, sign_A: int, sign_D: int) -> Any:
     if np.broadcast_shapes(A.shape, anp.shape(D)) != A.shape:
         raise ValueError("inconsistent shapes")
     dense, D = to_dense(A), _beside(A, D)
+    one_device(dense, D)
     total = (dense if sign_A > 0 else -dense) + (D if sign_D > 0 else -D)
     return as_npmatrix(total) if as_matrix else total
 
@@ -145,7 +152,7 @@ def _sum(A: TracedBase, other: Any, sign_A: int, sign_other: int, verb: str) -> 
         if isbox(other) or other != 0:
             raise NotImplementedError(f"{verb} a nonzero scalar is not supported by sparse arrays")
         return A.copy() if sign_A == 1 else -A
-    if isbox(other) or isinstance(other, np.ndarray):
+    if isbox(other) or isinstance(other, np.ndarray) or type(other) in DEVICE_ARRAYS:
         return _add_dense(A, other, sign_A, sign_other)
     return NotImplemented
 
@@ -197,7 +204,19 @@ def divide(A: TracedBase, other: Any) -> Any:
         return scale(_as_float(A), 1 / other)
     if is_sparse(other):
         return _quotient(_as_float(A), lift(other))
-    return multiply(A, 1 / (other if isbox(other) else np.asarray(other)))
+    D = other if isbox(other) or type(other) in DEVICE_ARRAYS else np.asarray(other)
+    return multiply(A, 1 / D)
+
+
+def _nan_outside(both: Any, dense: Any, dtype: np.dtype) -> Any:
+    """An array beside `dense`: zeros where something is stored, nan elsewhere."""
+    if on_device(dense):
+        xp = namespace(strip(dense))
+        inside = to_dense(lift(both.filled(xp.ones(both.pattern.entries_shape, dtype))))
+        return xp.where(inside == 0, np.nan, 0.0).astype(dtype)
+    outside = np.full(dense.shape, np.nan, dtype)
+    outside[both.pattern.coords] = 0
+    return outside
 
 
 def _quotient(A: TracedBase, B: TracedBase) -> Any:
@@ -218,9 +237,7 @@ def _quotient(A: TracedBase, B: TracedBase) -> Any:
             np.exceptions.ComplexWarning,
             stacklevel=4,
         )
-    outside = np.full(A.shape, np.nan, dtype)
-    outside[both.pattern.coords] = 0
-    total = anp.reshape(cast(dense, dtype) + placed_as(outside, dense), shape)
+    total = anp.reshape(cast(dense, dtype) + _nan_outside(both, dense, dtype), shape)
     return as_npmatrix(total) if A._is_matrix() else total
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
-from .._core.device import beside, on_host
+from .._core.device import beside, namespace, on_device, say_host, to_device, to_host
 from .._core.engine import is_sparse, primitive, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import Gather, coalesced, gather, scatter
@@ -29,18 +32,35 @@ from ._reduce import _axes
 # ---- over axes --------------------------------------------------------------------------------
 
 
-class _Lines(NamedTuple):
+@dataclass(eq=False)
+class _Lines:
     """Which entries are compared with each other: those of one line (row, column, ...)."""
 
     order: np.ndarray | slice  # storage positions of the entries, line by line
     line: np.ndarray  # of each entry in that order
     start: np.ndarray  # where each line that stores an entry begins
     missing: np.ndarray  # number of zeros of each line that are not stored
+    shape: tuple[int, ...]  # of the array of entries
+
+    @cached_property
+    def entries(self) -> Gather:
+        """The entries, line by line."""
+        index = np.arange(len(self.line)) if isinstance(self.order, slice) else self.order
+        return Gather(index, self.shape, index.shape)
+
+    @cached_property
+    def of_each(self) -> Gather:
+        """For each of them what its line has."""
+        return Gather(self.line, self.start.shape, self.line.shape)
 
 
 @primitive(wrt=("data",))
 def extreme(data, lines, ufunc, explicit):
     """The largest (smallest: by `ufunc`) entry of each line; with zeros unless `explicit`."""
+    if on_device(data):
+        from . import _device_extremum
+
+        return _device_extremum.extreme(data, lines, ufunc, explicit)
     found = ufunc.reduceat(data.reshape(-1)[lines.order], lines.start)
     if not explicit:
         some = lines.missing > 0
@@ -76,20 +96,38 @@ def _chosen(data: Any, found: Any, lines: _Lines, explicit: bool) -> _Chosen:
     )  # fmt: skip
 
 
+def _shares(data: Any, found: Any, lines: _Lines, explicit: bool) -> Any:
+    from . import _device_extremum
+
+    return _device_extremum.shares(strip(data), strip(found), lines, explicit)
+
+
 @extreme.vjp("data")
 def _(g, ans, data, lines, ufunc, explicit):
+    if on_device(ans):
+        share = _shares(data, ans, lines, explicit)
+        return scatter(gather(g, lines.of_each) * share, lines.entries)
     chosen = _chosen(data, ans, lines, explicit)
     return scatter(gather(g, chosen.line) * chosen.share, chosen.entry)
 
 
 @extreme.jvp("data")
 def _(t, ans, data, lines, ufunc, explicit):
+    if on_device(ans):
+        share = _shares(data, ans, lines, explicit)
+        return scatter(gather(t, lines.entries) * share, lines.of_each)
     chosen = _chosen(data, ans, lines, explicit)
     return scatter(gather(t, chosen.entry) * chosen.share, chosen.line)
 
 
+_METHODS = {np.maximum: "max", np.minimum: "min", np.fmax: "nanmax", np.fmin: "nanmin"}
+
+
 def extreme_over(A: TracedBase, axis: Any, out: Any, ufunc: np.ufunc, explicit: bool) -> Any:
     """max or min of A over an axis: a sparse result, or a number for all axes."""
+    if on_device(A) and A.dtype.char not in "fd":  # complex numbers have no order there
+        say_host(_METHODS[ufunc])
+        return to_device(extreme_over(lift(to_host(A)), axis, out, ufunc, explicit))
     if out is not None:
         raise ValueError("Sparse min/max does not support an 'out' parameter.")
     axes = _axes(axis, A.ndim)
@@ -98,7 +136,7 @@ def extreme_over(A: TracedBase, axis: Any, out: Any, ufunc: np.ufunc, explicit: 
     A = coalesced(A)
     lines, pattern, cls = A._pattern.plan(("lines", axes, A._class), lambda: _plan_lines(A, axes))
     if axes is None and not lines.start.size:
-        return A.dtype.type(0)
+        return namespace(entries_of(A)).zeros((), A.dtype)[()]
     found = extreme(entries_of(A), lines, ufunc, bool(explicit))
     return found[0] if axes is None else make(pattern, found, cls)
 
@@ -119,7 +157,7 @@ def _plan_lines(A: TracedBase, axes: tuple[int, ...] | None) -> tuple[_Lines, Pa
     elif kept == [] or bool((order[:-1] <= order[1:]).all()):
         order = slice(None)
     missing = math.prod(A.shape[a] for a in range(A.ndim) if a not in kept) - count
-    lines = _Lines(order, line, np.cumsum(count) - count, missing)
+    lines = _Lines(order, line, np.cumsum(count) - count, missing, p.entries_shape)
     coords = np.unravel_index(used, shape) if kept else (used,)
     if A._is_matrix() and kept:
         zeros = np.zeros_like(used)
@@ -145,8 +183,8 @@ def _part(x: Any, y: Any, ans: Any) -> Any:
     """What x has in the extreme of x and y: 1, 0, or one half where they are equal."""
     x, y, ans = strip(x), strip(y), strip(ans)
     is_x, is_y = x == ans, y == ans
-    if np.logical_xor(is_x, is_y).all():
-        return is_x
+    if type(ans) not in DEVICE_ARRAYS and np.logical_xor(is_x, is_y).all():
+        return is_x  # to ask a device would be to wait for it
     # Where ans is nan, and so neither x nor y, the derivative is nan, too.
     part = np.where(is_x, np.where(is_y, 0.5, 1), np.where(is_y, 0, np.nan))
     return part.astype(np.zeros(0, ans.dtype).real.dtype)
@@ -285,22 +323,18 @@ class Extremum:
 
     __slots__ = ()
 
-    @on_host
     def max(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Largest element, of all or over an axis."""
         return extreme_over(self, axis, out, np.maximum, explicit)
 
-    @on_host
     def min(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Smallest element, of all or over an axis."""
         return extreme_over(self, axis, out, np.minimum, explicit)
 
-    @on_host
     def nanmax(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Largest element that is not nan, of all or over an axis."""
         return extreme_over(self, axis, out, np.fmax, explicit)
 
-    @on_host
     def nanmin(self, axis: Any = None, out: Any = None, *, explicit: bool = False) -> Any:
         """Smallest element that is not nan, of all or over an axis."""
         return extreme_over(self, axis, out, np.fmin, explicit)

@@ -8,7 +8,6 @@ No conjugates: autograd's convention for complex values is the transpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
@@ -19,12 +18,14 @@ from .._backend import backend
 from .._core.capture import capture
 from .._core.device import on_device
 from .._core.engine import ArrayBox, cast, contains_traced, is_sparse, isbox, primitive, strip
+from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import ones_like
 from .._core.traced import TracedBase, constant, entries_of, lift, make
 from ._convert import as_format, transposed
 from ._tensor import dot_nd, matmul_nd, tensordot
+from ._triples import Triples
 
 # ---- y = A x with A constant ------------------------------------------------------------------
 
@@ -106,20 +107,6 @@ sampled_outer.keeps("G", "X")
 # ---- C = A B ----------------------------------------------------------------------------------
 
 
-class Triples:
-    """CSR index arrays of A, B and C = A B (C: the structural product, or a part of it)."""
-
-    def __init__(self, A: tuple, B: tuple, C: tuple, columns: int) -> None:
-        self.A, self.B, self.C, self.columns = A, B, C, columns
-        self._known: dict[str, Any] = {}
-
-    def once(self, key: str, build: Callable[[], Any]) -> Any:
-        """`build()`, remembered under `key`."""
-        if key not in self._known:
-            self._known[key] = build()
-        return self._known[key]
-
-
 @primitive(wrt=("a", "b"))
 def product(a, b, triples):
     """c[i,j] = Σ_k a[i,k] b[k,j]."""
@@ -187,6 +174,12 @@ class _ProductPlan(NamedTuple):
 
 
 def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
+    if DEVICE_ARRAYS and on_device(A):
+        from . import _device_plans
+
+        cls = _device_plans.product_class(A, B)
+        if cls is not None:
+            return _plan_on_device(A, B, cls, _device_plans.product)
     C = ones_like(A) @ ones_like(B)  # SciPy decides on class and format; nothing cancels among ones
     working = "csc" if C.format == "csc" else "csr"
     a, b = as_format(A, working), as_format(B, working)
@@ -204,6 +197,16 @@ def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
     dtype = None if C.dtype == np.int64 else C.dtype  # SciPy's choice: empty products of dia
     blocksize = getattr(C, "blocksize", None)
     return _ProductPlan(working, triples, pattern, cls, C.format, blocksize, dtype)
+
+
+def _plan_on_device(A: TracedBase, B: TracedBase, cls: type, product: Any) -> _ProductPlan:
+    """The same for matrices on a GPU in csr, csc or coo, whose structure is found there."""
+    final = cls.__name__.partition("_")[0]
+    a, b = as_format(A, final), as_format(B, final)
+    pattern = product(a._pattern, b._pattern)
+    left, right = (a, b) if final == "csr" else (b, a)
+    triples = Triples.of(left._pattern, right._pattern, pattern)
+    return _ProductPlan(final, triples, pattern, cls, final, None, None)
 
 
 def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:

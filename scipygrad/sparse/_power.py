@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core.device import on_device, to_device
 from .._core.engine import primitive
 from .._core.mirror import own
 from .._core.traced import TracedBase, lift
@@ -46,7 +47,7 @@ def matrix_power(A: TracedBase, power: Any) -> Any:
         # It raises, or makes the identity.
         identity = spla.matrix_power(A._class(A.shape, dtype=A.dtype), power)
         if power == 0:
-            return own(identity)
+            return to_device(own(identity)) if on_device(A) else own(identity)
     power = int(power)
     if power == 1:
         return A.copy()

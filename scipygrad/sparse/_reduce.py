@@ -12,7 +12,7 @@ from .._core.device import namespace
 from .._core.engine import primitive
 from .._core.npmatrix import as_npmatrix
 from .._core.tags import scatter, transform
-from .._core.traced import TracedBase, entries_of
+from .._core.traced import TracedBase, entries_of, lift
 from ._convert import _refuse_out, in_dtype, positions
 
 
@@ -72,7 +72,7 @@ def sum_over(A: TracedBase, axis: Any) -> Any:
     def place(p):
         return np.ravel_multi_index(tuple(p.coords[a] for a in kept), shape)
 
-    total = scatter(entries_of(A), positions(A, ("sum", axes), shape, place))
+    total = scatter(entries_of(A), positions(A, ("sum", axes), shape, place, kept))
     if not A._is_matrix():
         return total
     return as_npmatrix(anp.reshape(total, (1, -1) if axes == (0,) else (-1, 1)))
@@ -98,7 +98,7 @@ class Reduce:
         _refuse_out("mean", out)
         axes = _axes(axis, self.ndim)
         count = math.prod(self.shape if axes is None else (self.shape[a] for a in axes))
-        total = sum_over(self * (1.0 / count), axis)
+        total = sum_over(lift(self * (1.0 / count)), axis)
         if dtype is None:
             return total
         total = in_dtype(total, dtype, "mean")

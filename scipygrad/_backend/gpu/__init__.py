@@ -1,14 +1,17 @@
 """Kernels on the GPU, by the names that `cpu` has them under.
 
-Entries and results are CuPy arrays. Structure (patterns, maps) is found on the host, once; what the
-kernels read of it is copied to the device when first needed and kept with it. No kernel adds with
-atomics: results are the same in every run.
+Entries and results are CuPy arrays. What the kernels read of patterns and maps is kept with them on
+the device: those of sums, products and conversions are found there (`symbolic`), the others are
+copied from the host when first needed. No kernel adds with atomics: results are the same in every
+run.
 """
 
 from __future__ import annotations
 
+from .compressed import lines
 from .entrywise import Segments, equal_indices, gather, gather_sum, scatter
-from .launch import KERNELS, NAMES, common
+from .extremes import extreme
+from .launch import IN_GROUPS, KERNELS, LANES, NAMES, common
 from .products import (
     matrix,
     product,
@@ -23,7 +26,8 @@ from .products import (
 from .structure import coordinates, index_arrays, moved
 
 __all__ = [
-    "KERNELS", "NAMES", "Segments", "common", "coordinates", "equal_indices", "gather",
-    "gather_sum", "index_arrays", "matrix", "moved", "product", "product_both", "product_left",
-    "product_right", "sampled_outer", "scatter", "spmm", "spmm_cotangents", "spmv_tangent",
+    "IN_GROUPS", "KERNELS", "LANES", "NAMES", "Segments", "common", "coordinates",
+    "equal_indices", "extreme", "gather", "gather_sum", "index_arrays", "lines", "matrix",
+    "moved", "product", "product_both", "product_left", "product_right", "sampled_outer",
+    "scatter", "spmm", "spmm_cotangents", "spmv_tangent",
 ]  # fmt: skip

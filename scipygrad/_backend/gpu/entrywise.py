@@ -8,7 +8,7 @@ import cupy as cp
 import numpy as np
 
 from .launch import common, launch
-from .structure import as_index, as_one_dtype, begins, index_of
+from .structure import as_one_dtype, as_places, index_of, kept, read, sorting
 
 LONGEST = 64  # terms that one thread adds up
 
@@ -24,9 +24,7 @@ def gather(x: Any, plan: Any) -> Any:
 def scatter(x: Any, plan: Any) -> Any:
     """``out[plan.index[k]] += x[k]`` of a vector."""
     (x,) = common(x)
-    if "_segments" not in plan.__dict__:
-        plan._segments = Segments(plan.index, plan.size)
-    return plan._segments.add(x)
+    return kept(plan, "segments", lambda: Segments(index_of(plan), plan.size)).add(x)
 
 
 def gather_sum(a: Any, b: Any, left: Any, right: Any, sign: int) -> Any:
@@ -43,9 +41,9 @@ def equal_indices(pairs: Any) -> bool:
     """Whether the arrays of each pair have equal elements; the one number read is the answer."""
     found = cp.zeros(1, np.int32)
     for a, b in pairs:
-        if a.shape != b.shape or a.dtype != b.dtype:
+        if a.shape != b.shape:
             return False
-        a, b = (cp.ascontiguousarray(x) for x in (a, b))
+        a, b = (cp.ascontiguousarray(x) for x in as_one_dtype(a, b))
         launch("entrywise", "differ", np.float64, a.dtype, a.size, found, a, b)
     return not int(found[0])
 
@@ -54,23 +52,31 @@ def equal_indices(pairs: Any) -> bool:
 
 
 class Segments:
-    """Which places of a vector are added up to each place of another."""
+    """Which places of a vector are added up to each place of another.
 
-    def __init__(self, index: np.ndarray, size: int) -> None:
-        kept = np.flatnonzero(index >= 0)
-        order = kept[np.argsort(index[kept], kind="stable")]
-        counts = np.bincount(index[kept], minlength=size)
+    Sums of many terms are taken in stages, of at most LONGEST terms by one thread each.
+    """
+
+    def __init__(self, index: Any, size: int) -> None:
+        order, keys = sorting(cp.asarray(index))
+        begin = cp.searchsorted(keys, cp.arange(size + 1))  # from 0 on: negative ones are left out
+        order = as_places(cp.arange(keys.size) if order is None else order, keys.size)
         self.stages = []
         while True:
-            chunks = -(-counts // LONGEST)  # of at most so many terms
-            if counts.max(initial=0) <= LONGEST:
-                self.stages.append((as_index(order), begins(counts)))
+            counts = begin[1:] - begin[:-1]
+            longest, terms = read(counts.max(), begin[-1]) if size else (0, 0)
+            if longest <= LONGEST:
+                self.stages.append((order, begin))
                 return
-            lengths = np.full(int(chunks.sum()), LONGEST)
-            last = np.cumsum(chunks)[counts > 0] - 1
-            lengths[last] = (counts - LONGEST * (chunks - 1))[counts > 0]
-            self.stages.append((as_index(order), begins(lengths)))
-            order, counts = np.arange(len(lengths)), chunks
+            ends = cp.cumsum((counts + (LONGEST - 1)) // LONGEST)  # of the chunks of each segment
+            starts = cp.concatenate([cp.zeros(1, np.int64), ends])
+            chunks = int(ends[-1])
+            number = cp.arange(chunks)
+            segment = cp.searchsorted(ends, number, side="right")
+            first = begin[segment] + LONGEST * (number - starts[segment])
+            last = cp.full(1, terms, np.int64)
+            self.stages.append((order, cp.concatenate([first, last])))
+            order, begin = as_places(number, chunks), starts
 
     def add(self, x: Any) -> Any:
         """The sums."""

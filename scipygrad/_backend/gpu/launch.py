@@ -1,4 +1,8 @@
-"""Launching the kernels of `kernels/*.cu`."""
+"""Launching the kernels of `kernels/*.cu`.
+
+A kernel is compiled when it is first used with its types: a program needs a handful of some hundred
+instances, and one takes 0.1 to 0.5 s. CuPy keeps the code on disk, so that this is done once.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +15,71 @@ import numpy as np
 
 KERNELS = Path(__file__).parent / "kernels"
 THREADS = 256
+LANES = (1, 2, 4, 8, 32)
+NULL = np.int64(0)
+"""A null pointer: CuPy takes any number of 8 bytes for one, but not None."""
+
 _C_TYPES = {"f": "float", "d": "double", "F": "complex<float>", "D": "complex<double>",
             "i": "int", "l": "long long", "q": "long long"}  # fmt: skip
-_VALUES, _INDICES = "fdFD", "iq"
-
-
-@cache
-def _module(stem: str, names: tuple[str, ...]) -> Any:
-    """The kernels of a file, for all types of entries and indices."""
-    code = "#include <cupy/complex.cuh>\n" + (KERNELS / f"{stem}.cu").read_text(encoding="utf-8")
-    expressions = [
-        f"{name}<{_C_TYPES[t]}, {_C_TYPES[i]}>" for name in names for t in _VALUES for i in _INDICES
-    ]
-    return cp.RawModule(code=code, options=("--std=c++17",), name_expressions=expressions)
-
+_VALUES = "fdFD"
 
 NAMES = {
     "entrywise": ("gather", "gather_sum", "segment_sum", "differ"),
-    "products": ("sampled_outer", "segment_products"),
-}
+    "products": (
+        "sum_lines", "sum_lines_of_block", "both_cotangents", "sampled_outer", "masked_product",
+        "pairs_of_product", "segment_products", "find_slots", "product_left", "product_right",
+    ),
+    "triangular": ("substitute",),
+    "extremes": ("segment_extreme",),
+}  # fmt: skip
+IN_GROUPS = frozenset(
+    """
+    sum_lines both_cotangents sampled_outer masked_product segment_products find_slots product_left
+    product_right
+    """.split()
+)
+"""Kernels in which groups of threads, one of `LANES`, share a result."""
+
+_compiled: dict[Any, Any] = {}
 
 
-def launch(stem: str, name: str, value: Any, index: Any, n: int, *args: Any) -> None:
-    """Run a kernel with one thread for each of n results."""
+@cache
+def _source(stem: str) -> str:
+    code = (KERNELS / f"{stem}.cu").read_text(encoding="utf-8")
+    return f"#include <cupy/complex.cuh>\n{code}"
+
+
+def _compile(stem: str, name: str, value: Any, index: Any, lanes: int) -> Any:
+    """A kernel for these types; CuPy's object serves all devices."""
+    assert name in NAMES[stem]
+    types = [_C_TYPES[np.dtype(value).char], _C_TYPES[np.dtype(index).char]]
+    expression = f"{name}<{', '.join(types + [str(lanes)] * (lanes > 0))}>"
+    module = cp.RawModule(
+        code=_source(stem), options=("--std=c++17",), name_expressions=(expression,)
+    )
+    return module.get_function(expression)
+
+
+def launch(
+    stem: str, name: str, value: Any, index: Any, n: int, *args: Any, lanes: int = 0
+) -> None:
+    """Run a kernel with one thread for each of n results, or with a group of `lanes` threads."""
     if not n:
         return
-    types = f"{_C_TYPES[np.dtype(value).char]}, {_C_TYPES[np.dtype(index).char]}"
-    kernel = _module(stem, NAMES[stem]).get_function(f"{name}<{types}>")
-    kernel(((n + THREADS - 1) // THREADS,), (THREADS,), (*args, np.int64(n)))
+    key = name, value, index, lanes
+    kernel = _compiled.get(key)
+    if kernel is None:
+        kernel = _compiled[key] = _compile(stem, name, value, index, lanes)
+    threads = n * lanes if lanes else n
+    kernel(((threads + THREADS - 1) // THREADS,), (THREADS,), (*args, np.int64(n)))
 
 
 def common(*arrays: Any) -> list[Any]:
     """The arrays in one dtype that the kernels know, and in C order."""
-    dtype = np.result_type(*(a.dtype for a in arrays))
-    if dtype.char not in _VALUES:
-        dtype = np.result_type(dtype, np.float64)
-    return [cp.ascontiguousarray(a.astype(dtype, copy=False)) for a in arrays]
+    dtype = arrays[0].dtype
+    if dtype.char not in _VALUES or any(a.dtype != dtype for a in arrays):
+        dtype = np.result_type(*(a.dtype for a in arrays))
+        if dtype.char not in _VALUES:
+            dtype = np.result_type(dtype, np.float64)
+        arrays = tuple(a.astype(dtype, copy=False) for a in arrays)
+    return [a if a.flags.c_contiguous else cp.ascontiguousarray(a) for a in arrays]
