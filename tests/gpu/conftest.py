@@ -1,5 +1,6 @@
 """These tests run on a GPU where there is one, else on a stand-in that checks the logic."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -46,6 +47,26 @@ def transfers():
 
     standin.transfers.clear()
     return standin.transfers
+
+
+@pytest.fixture
+def only_few(transfers):
+    """A context in which no array goes to the device, and only a few numbers to the host."""
+    import standin
+
+    @contextlib.contextmanager
+    def only_few(to_device=0):
+        transfers.clear()
+        standin.elements.clear()
+        yield
+        assert standin.elements["largest"] <= FEW, standin.elements
+        assert transfers["to device"] <= to_device
+
+    return only_few
+
+
+FEW = 24
+"""Elements that a single copy to the host may then have: samples of index arrays, and numbers."""
 
 
 def pytest_collection_modifyitems(items):

@@ -1,14 +1,22 @@
-"""Solves on the device: as on the host, and the factorisation is made once."""
+"""Solves on the device: as on the host, and the factorisation, SuperLU's, is made once."""
 
 import autograd.numpy as np
 import numpy as onp
 import pytest
-from autograd import grad, hessian_vector_product
+from autograd import grad, hessian_vector_product, make_vjp
 from cases import grid, numbers, regular
 
 import scipygrad
 import scipygrad.sparse as sp
 import scipygrad.sparse.linalg as spla
+
+
+@pytest.fixture(autouse=True)
+def superlu():
+    """Where cuDSS is installed, it would be taken (`test_gpu_cudss.py`)."""
+    spla.use_solver(solver="superlu")
+    yield
+    spla.use_solver(solver=None)
 
 
 def compare(f, *arguments, rtol=1e-11):
@@ -101,8 +109,33 @@ def test_one_factorisation_for_value_and_gradient(monkeypatch, cp):
     assert len(calls) == 1
 
 
+def test_adjoint_reads_one_number(transfers):
+    A, b = scipygrad.to_device((grid(40, seed=1), numbers(1600, "float64", 2)))
+    vjp, x = make_vjp(lambda b: spla.spsolve(A, b))(b)
+    vjp(x)
+    transfers.clear()
+    vjp(x)
+    assert transfers == {"to host": 1}
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_no_right_side(n, cp):
+    A = scipygrad.to_device(grid(n, seed=1))
+    x = spla.spsolve(A, cp.zeros((n * n, 0)))
+    assert x.shape == (n * n, 0) and x.dtype == "float64"
+
+
 def test_singular(cp):
     A = scipygrad.to_device(sp.csc_matrix(onp.diag([1.0, 0.0])))
     with pytest.warns(spla.MatrixRankWarning):
         x = spla.spsolve(A, cp.asarray(onp.ones(2)))
     assert onp.isnan(x.get()).all()
+
+
+def test_factors_and_right_sides_lie_on_one_side(cp):
+    A, b = regular("csc", "matrix", "float64"), numbers(5, "float64", 1)
+    dA, db = scipygrad.to_device((A, b))
+    for solve, x in ((spla.splu(A).solve, db), (spla.splu(dA).solve, b)):
+        for call in (solve, grad(lambda x, solve=solve: np.sum(solve(x)))):
+            with pytest.raises(TypeError, match="one lies in the host's memory"):
+                call(x)

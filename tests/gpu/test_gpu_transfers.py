@@ -1,13 +1,31 @@
 """Once a structure is known, nothing goes between host and device."""
 
+from pathlib import Path
+
 import autograd.numpy as np
 import numpy as onp
 import pytest
-from autograd import value_and_grad
-from cases import grid, numbers
+from autograd import make_jvp, make_vjp, value_and_grad
+from autograd.extend import vspace
+from cases import CASES, grid, numbers
 
 import scipygrad
 import scipygrad.sparse as sp
+
+from .test_gpu_cases import REFUSED, ones
+
+
+@pytest.fixture
+def transfers(request, cp, monkeypatch):
+    """Copies and waits: counted by the stand-in, or where all of CuPy's pass."""
+    if "standin" in type(cp).__module__:
+        yield request.getfixturevalue("transfers")
+        return
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "asv_bench"))
+    import gpu_profile
+
+    with gpu_profile.transfers(cp, real=True) as counts:
+        yield counts
 
 
 def approximate_inverse():
@@ -42,27 +60,74 @@ def test_no_copies_after_the_first_step(step, transfers):
     assert onp.isfinite(float(value)) and gradient.nnz == A.nnz
 
 
+NUMBERS_OF_THE_HOST = dict.fromkeys(
+    ("scale", "rscale", "divide_scalar", "in_place", "scale_data", "maximum_scalar",
+     "minimum_scalar", "set_entry", "add_entry", "set_row", "set_fancy", "setdiag", "setdiag_k",
+     "from_list"),
+    "a traced number of the host: it goes there, its gradient back",
+)  # fmt: skip
+SOLVES = dict.fromkeys(
+    ("spsolve", "spsolve_csr", "spsolve_block", "splu", "splu_T", "splu_H", "factorized",
+     "spsolve_triangular", "spsolve_triangular_upper", "spsolve_sparse"),
+    "a number is read that says whether the solution is accurate, or a pivot zero",
+)  # fmt: skip
+ON_THE_HOST = dict.fromkeys(
+    ("lil_assembly", "dok_assembly", "inv", "find"),
+    "they run there",
+)  # fmt: skip
+COPIES = NUMBERS_OF_THE_HOST | SOLVES | ON_THE_HOST
+"""Why something is copied in every step; what is not among them copies nothing."""
+
+
+def value_and_gradient(function, operands):
+    vjp, value = make_vjp(function)(operands)
+    vjp(vspace(value).ones())
+
+
+def value_and_tangent(function, operands):
+    make_jvp(function)(operands)(ones(operands))
+
+
+@pytest.mark.filterwarnings("ignore::scipygrad.HostWarning")
+@pytest.mark.parametrize("name", sorted(set(CASES) - set(REFUSED)))
+@pytest.mark.parametrize("step", [value_and_gradient, value_and_tangent])
+def test_no_copies_in_the_second_step_of_any_operation(name, step, transfers):
+    """The table of operations, in reverse and forward mode."""
+    case, found = CASES[name], {}
+    for format in sorted({"csr", "csc", "coo", "dia"} & set(case.formats)):
+        operands = scipygrad.to_device(case.build(format, case.families[0], "float64"))
+        for _ in range(2):
+            transfers.clear()
+            step(lambda x: case.fun(*x, **case.kwargs), operands)
+        found[format] = {k: n for k, n in transfers.items() if n}
+    if name not in COPIES:
+        assert not any(found.values()), found
+    elif found and step is value_and_gradient:
+        assert any(found.values()), "it is not to be listed any more"
+
+
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.filterwarnings("ignore:cupyx.allow_synchronize will be removed")
 def test_no_synchronisation_on_a_gpu(step, cp):
     """On a device, CuPy itself refuses what would wait for it."""
     cupyx = pytest.importorskip("cupyx")
     if not hasattr(cupyx, "allow_synchronize"):
-        pytest.skip("the stand-in has no device to wait for")
+        pytest.skip("there is no device to wait for, or a CuPy that has dropped allow_synchronize")
     loss, A = step()
     value_and_grad(loss)(A)
     with cupyx.allow_synchronize(False):
         value_and_grad(loss)(A)
 
 
-def test_benchmarks_run(tmp_path):
-    """`asv_bench/gpu.py`, on the stand-in; on a GPU it is run by `python dev.py gpu`."""
-    import subprocess
-    import sys
-    from pathlib import Path
+@pytest.mark.parametrize("rows", [[3, 0, 4], [True, False, False] * 3])
+def test_slices_by_index_arrays_on_the_device(rows, cp):
+    """They are copied to the host, since structure depends on them."""
+    A = grid(3, seed=1).tocsr()
 
-    script = Path(__file__).parents[2] / "asv_bench" / "gpu.py"
-    report = tmp_path / "report.md"
-    command = [sys.executable, script, "--stand-in", "--report", report]
-    subprocess.run(command, check=True, capture_output=True)
-    text = report.read_text(encoding="utf-8")
-    assert "THESE TIMES MEAN NOTHING" in text and text.count("\n|") == 9
+    def loss(A, rows):
+        return (A[rows][:, rows].power(2)).sum()
+
+    host = value_and_grad(loss)(A, onp.array(rows))
+    value, gradient = value_and_grad(loss)(*scipygrad.to_device((A, onp.array(rows))))
+    assert float(value) == pytest.approx(float(host[0]))
+    onp.testing.assert_allclose(gradient.get().toarray(), host[1].toarray())

@@ -7,35 +7,27 @@ there, nor how fast it is. Kernels run as what `kernels` has under their names.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 
 import numpy as np
 
-from . import array, linalg, names, sparse
-from .array import device, host, ndarray, transfers
+from . import array, cuda, linalg, names, sparse
+from .array import elements, ndarray, transfers
 from .kernels import RawModule
 
-__all__ = ["install", "transfers"]
+__all__ = ["elements", "install", "transfers"]
 
 
-def _function(name, function):
+def _function(name, function, full_name):
     def call(*args, **kwargs):
-        return device(function(*host(args), **host(kwargs)))
+        if name in names.UFUNCS and isinstance(function, np.ufunc):
+            return array.elementwise(function, args, kwargs, name)
+        return array.call(full_name, function, args, kwargs)
 
     call.__name__ = name
     return call
-
-
-def _asarray(x, dtype=None, order=None, **kwargs):
-    """To the device: the one way for NumPy arrays."""
-    if isinstance(x, ndarray):
-        return x if dtype is None else x.astype(dtype, copy=False)
-    if isinstance(x, (list, tuple)) and any(isinstance(v, ndarray) for v in x):
-        return device(np.stack(host(list(x))))
-    if isinstance(x, np.ndarray):
-        transfers["to device"] += 1
-    return ndarray._of(np.array(x, dtype=dtype, order=order))
 
 
 class _Module(types.ModuleType):
@@ -47,7 +39,9 @@ class _Module(types.ModuleType):
 
     def __getattr__(self, name):
         if name in self._known:
-            function = _function(name, getattr(self._source, name))
+            space = self.__name__.removeprefix("cupy").lstrip(".")
+            full_name = f"{space}.{name}".lstrip(".")
+            function = _function(name, getattr(self._source, name), full_name)
             setattr(self, name, function)
             return function
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
@@ -58,18 +52,22 @@ def install():
     cupy = _Module("cupy", names.FUNCTIONS, np)
     cupy.__version__ = "14.2.0"
     cupy.ndarray, cupy.RawModule = ndarray, RawModule
-    cupy.asarray = cupy.array = cupy.asanyarray = _asarray
+    cupy.array = array.array
+    cupy.asarray = cupy.asanyarray = functools.partial(array.array, copy=None)
     cupy.asnumpy = lambda x, **kwargs: x.get() if isinstance(x, ndarray) else np.asarray(x)
     cupy.linalg = _Module("cupy.linalg", names.LINALG, np.linalg)
+    cupy.fft = _Module("cupy.fft", names.FFT, np.fft)
     for name in ("float32", "float64", "complex64", "complex128", "int32", "int64", "pi", "inf",
                  "newaxis", "nan"):  # fmt: skip
         setattr(cupy, name, getattr(np, name))
+    cupy.cuda = cuda.module()
+    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(free_bytes=lambda: 0)
+    cupy.get_default_memory_pool = cuda.MemoryPool
     cupyx = types.ModuleType("cupyx")
     cupyx.scipy = types.ModuleType("cupyx.scipy")
     cupyx.scipy.sparse = sparse.module()
     cupyx.scipy.sparse.linalg = linalg.module()
-    cupyx.scatter_add = lambda a, i, v: a.scatter_add(i, v)
-    for module in (cupy, cupy.linalg, cupyx, cupyx.scipy, cupyx.scipy.sparse,
+    for module in (cupy, cupy.cuda, cupy.linalg, cupy.fft, cupyx, cupyx.scipy, cupyx.scipy.sparse,
                    cupyx.scipy.sparse.linalg):  # fmt: skip
         sys.modules[module.__name__] = module
     return cupy

@@ -7,7 +7,8 @@ import types
 import numpy as np
 import scipy.sparse.linalg as spla
 
-from .array import device, ndarray
+from . import eigen
+from .array import device, ndarray, transfers
 from .sparse import _CLASSES, _Base
 
 
@@ -24,6 +25,7 @@ class SuperLU:
         assert isinstance(obj, spla.SuperLU)
         self._lu, self.shape = obj, obj.shape
         self.L, self.U = (_CLASSES["csr_matrix"](m.tocsr()) for m in (obj.L, obj.U))
+        transfers["to device"] += 8  # three arrays of each, and two permutations
 
     def solve(self, rhs, trans="N"):
         b = _numbers(rhs).astype(self.L.dtype)
@@ -33,29 +35,41 @@ class SuperLU:
 def spsolve_triangular(
     A, b, lower=True, overwrite_A=False, overwrite_b=False, unit_diagonal=False
 ):  # fmt: skip
-    assert isinstance(A, _Base) and A.format in ("csr", "csc", "coo")
-    x = spla.spsolve_triangular(A._scipy(), _numbers(b), lower, unit_diagonal=unit_diagonal)
+    if not isinstance(A, _Base):
+        raise TypeError("A must be cupyx.scipy.sparse.spmatrix")
+    if A.dtype != _numbers(b).dtype:
+        raise TypeError("dtype mismatch")
+    assert A.format in ("csr", "csc", "coo")
+    x = spla.spsolve_triangular(A._scipy(), b._host, lower, unit_diagonal=unit_diagonal)
     return device(x.astype(np.promote_types(x.dtype, np.float64)))
 
 
-def _iterative(theirs, **renamed):
-    def method(A, b, x0=None, **options):
-        assert isinstance(A, _Base), type(A)
-        options = {renamed.get(k, k): v for k, v in options.items()}
-        if "M" in options:
-            options["M"] = options["M"]._scipy()
-        x0 = None if x0 is None else _numbers(x0)
-        x, info = theirs(A._scipy(), _numbers(b), x0, **options)
-        return device(x), info
+def cg(A, b, x0=None, *, rtol=1e-5, atol=0.0, maxiter=None, M=None, callback=None):
+    return _iterative(spla.cg, A, b, x0, M, callback, rtol=rtol, atol=atol, maxiter=maxiter)
 
-    return method
+
+def minres(
+    A, b, x0=None, shift=0.0, tol=1e-5, maxiter=None, M=None, callback=None, check=False
+):  # fmt: skip
+    options = {"rtol": tol, "shift": shift, "maxiter": maxiter, "check": check}
+    return _iterative(spla.minres, A, b, x0, M, callback, **options)
+
+
+def _iterative(theirs, A, b, x0, M, callback, **options):
+    """CuPy's iterations take b and x0 in the dtype of A; the library does not use them."""
+    assert isinstance(A, _Base), type(A)
+    if callback is not None:
+        options["callback"] = lambda x: callback(device(x))
+    M = None if M is None else M._scipy()
+    b, x0 = (None if x is None else _numbers(x).astype(A.dtype) for x in (b, x0))
+    x, info = theirs(A._scipy(), b, x0, M=M, **options)
+    return device(x), info
 
 
 def module():
     """The module."""
     m = types.ModuleType("cupyx.scipy.sparse.linalg")
     m.SuperLU, m.spsolve_triangular = SuperLU, spsolve_triangular
-    for name in ("cg", "cgs", "gmres", "bicgstab"):
-        setattr(m, name, _iterative(getattr(spla, name)))
-    m.minres = _iterative(spla.minres, tol="rtol")
+    m.cg, m.minres = cg, minres
+    eigen.add(m)
     return m

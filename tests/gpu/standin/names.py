@@ -40,6 +40,54 @@ FUNCTIONS = frozenset(
 )
 """Functions of `cupy` that NumPy has too."""
 
+UFUNCS = frozenset(
+    """
+    abs absolute acos acosh add arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh atan
+    atan2 atanh bitwise_and bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or
+    bitwise_right_shift bitwise_xor cbrt ceil conj conjugate copysign cos cosh deg2rad degrees
+    divide divmod equal exp exp2 expm1 fabs fix float_power floor floor_divide fmax fmin fmod frexp
+    gcd greater greater_equal heaviside hypot i0 invert isfinite isinf isnan lcm ldexp left_shift
+    less less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or
+    logical_xor maximum minimum mod modf multiply negative nextafter not_equal positive pow power
+    rad2deg radians reciprocal remainder right_shift rint sign signbit sin sinc sinh sqrt square
+    subtract tan tanh true_divide trunc
+    """.split()
+)
+"""Those of them that are elementwise, and take numbers beside arrays."""
+
+REAL_ONLY = frozenset(
+    """
+    bitwise_and bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or
+    bitwise_right_shift bitwise_xor cbrt ceil deg2rad degrees divmod fabs fix floor floor_divide
+    fmod frexp gcd heaviside invert lcm ldexp left_shift logaddexp logaddexp2 logical_and
+    logical_not logical_or logical_xor mod modf rad2deg radians remainder right_shift signbit trunc
+    """.split()
+)
+"""Those that have no loop for complex numbers."""
+
+COMPARISONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
+
+NUMPYS_OWN = frozenset(
+    """
+    broadcast_shapes get_printoptions isdtype issubdtype iterable mintypecode printoptions
+    promote_types set_printoptions typename
+    """.split()
+)
+"""Functions that `cupy` has from NumPy: its protocol leaves them to NumPy."""
+
+SPECIAL = frozenset(
+    """
+    bdtr bdtrc bdtri beta betainc betaincinv betaln binom boxcox boxcox1p cbrt chdtr chdtrc chdtri
+    cosdg cosm1 cotdg digamma ellipeinc ellipj ellipk ellipkinc ellipkm1 entr erf erfc erfcinv erfcx
+    erfinv exp1 exp10 exp2 expi expit expm1 expn exprel fdtr fdtrc fdtri gamma gammainc gammaincc
+    gammainccinv gammaincinv gammaln gammasgn gdtr gdtrc huber i0 i0e i1 i1e inv_boxcox inv_boxcox1p
+    j0 j1 k0 k0e k1 k1e kl_div log1p log_expit log_ndtr loggamma logit lpmv nbdtr nbdtrc nbdtri ndtr
+    ndtri pdtr pdtrc pdtri poch pseudo_huber psi radian rel_entr rgamma shichi sici sinc sindg tandg
+    wright_bessel xlog1py xlogy y0 y1 yn zeta zetac
+    """.split()
+)
+"""Elementwise functions of `cupyx.scipy.special`, which NumPy's protocol reaches."""
+
 LINALG = frozenset(
     """
     cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matmul matrix_power matrix_rank
@@ -47,6 +95,14 @@ LINALG = frozenset(
     """.split()
 )
 """Those of `cupy.linalg`."""
+
+FFT = frozenset(
+    """
+    fft fft2 fftfreq fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft
+    rfft2 rfftfreq rfftn
+    """.split()
+)
+"""Those of `cupy.fft`."""
 
 METHODS = frozenset(
     """

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sps
 
 from . import names
-from .array import device, host, ndarray
+from .array import device, host, ndarray, transfers
 
 
 class spmatrix:
@@ -29,14 +29,20 @@ class _Base:
             for x in arg1 if isinstance(arg1, tuple) else (arg1,):
                 if not isinstance(x, (ndarray, tuple)):
                     raise TypeError(f"Unsupported type {type(x)}")
+            if isinstance(arg1, tuple):  # CuPy looks at bounds, or for duplicates
+                transfers["to host"] += 1
             theirs = self._scipy_class()(host(arg1), shape=shape, dtype=dtype, copy=copy)
         if theirs.dtype.char not in "?fdFD":
             raise ValueError("Only bool, float32, float64, complex64 and complex128 are supported")
         self._shape, self.data = theirs.shape, device(theirs.data)
-        if isinstance(arg1, tuple) and isinstance(arg1[0], ndarray) and self.format != "coo":
-            self.data = arg1[0] if arg1[0].dtype == theirs.dtype else self.data
         for name in self._indices:
             setattr(self, name, device(getattr(theirs, name)))
+        if isinstance(arg1, tuple) and self.format != "dia":  # the arrays given, where they fit
+            parts = arg1[1] if isinstance(arg1[1], tuple) else arg1[1:]
+            for name, x in zip(("data", *self._indices), (arg1[0], *parts)):
+                made = getattr(self, name)
+                if x.dtype == made.dtype and np.array_equal(x._host, made._host):
+                    setattr(self, name, x)
 
     @classmethod
     def _scipy_class(cls):
@@ -54,12 +60,12 @@ class _Base:
     shape = property(lambda self: self._shape)
     dtype = property(lambda self: self.data.dtype)
     nnz = property(lambda self: self._scipy().nnz)
-    T = property(lambda self: self._made(self._scipy().T))
+    T = property(lambda self: self._made(self._scipy().T, isinstance(self, sparray)))
     ndim = 2
 
     @staticmethod
-    def _made(A):
-        return _CLASSES[f"{A.format}_matrix"](A)
+    def _made(A, array=False):
+        return _CLASSES[f"{A.format}_{'array' if array else 'matrix'}"](A)
 
     def diagonal(self, k=0):
         return device(self._scipy().diagonal(k))
