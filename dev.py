@@ -12,6 +12,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from pathlib import Path
@@ -95,10 +96,66 @@ def test(env, arguments):
 
 
 def gpu(env, arguments):
-    """tests and benchmarks on a GPU, with a report in gpu-report.md"""
-    env.need("test", "gpu")
-    env.run("-m", "pytest", "-m", "gpu", "tests/gpu", *arguments)
-    env.run("asv_bench/gpu.py", "--report", "gpu-report.md")
+    """tests, benchmarks and a profile on a GPU, with a report in gpu-report.md"""
+    stand_in = [a for a in arguments if a == "--stand-in"]
+    for_pytest = [a for a in arguments if a != "--stand-in"]
+    env.pins = [*env.pins, *(() if stand_in else ("cupy-cuda12x[ctk]>=14.2",))]  # CUDA's libraries
+    try:
+        env.need("test", *(() if stand_in else ("gpu", "gpu-direct")))
+    except SystemExit:
+        say("without cuDSS, whose extra gpu-direct cannot be installed here")
+        env.need("test", "gpu")
+    report, failed = Report(ROOT / "gpu-report.md"), 0
+    for title, fenced, *command in (
+        ("Versions", True, "-c", VERSIONS),
+        ("Tests", True, "-m", "pytest", "-m", "gpu", "tests/gpu", *for_pytest),
+        ("Benchmarks", False, "asv_bench/gpu.py", *stand_in),
+        ("Profile of one step", False, "asv_bench/gpu_profile.py", *stand_in),
+    ):
+        say(title)
+        failed = report.add(title, fenced, [env.python, *command]) or failed
+    say(f"report: {report.file}")
+    if failed:
+        sys.exit(failed)
+
+
+VERSIONS = """from importlib import metadata
+for name in ("scipygrad", "numpy", "scipy", "autograd", "cupy-cuda12x", "nvmath-python"):
+    try:
+        print(name, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        print(name, "is not installed")"""
+
+
+class Report:
+    """A file in Markdown of what programs print, and of which of them failed."""
+
+    def __init__(self, file):
+        self.file = file
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        file.write_text(f"# scipygrad on a GPU\n\n{when}, `python dev.py gpu`\n", encoding="utf-8")
+
+    def add(self, title, fenced, command):
+        """Run a program; its output is shown, and written down. Returns its status."""
+        lines = []
+        with (
+            tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+            subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE,
+                             stderr=errors, text=True, encoding="utf-8") as program,
+        ):  # fmt: skip
+            for line in program.stdout:
+                print(line, end="", flush=True)
+                lines.append(line.rstrip())
+            status = program.wait()
+            errors.seek(0)
+            said = errors.read().splitlines()
+        text = ["```", *lines, "```"] if fenced else lines
+        if status:
+            print(*said, sep="\n", file=sys.stderr, flush=True)
+            text = [f"**Failed, with status {status}.**", "", *text, "", "```", *said[-30:], "```"]
+        with self.file.open("a", encoding="utf-8") as file:
+            print("", f"## {title}", "", *text, sep="\n", file=file)
+        return status if status >= 0 else 1
 
 
 def slow(env, arguments):

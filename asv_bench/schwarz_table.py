@@ -42,17 +42,26 @@ def problem(n):
     return _schwarz.decompose(A, _schwarz.partition(points, SUBDOMAIN))
 
 
-def step(d):
-    """The loss and its gradient, as a function without arguments."""
+def training(d):
+    """The loss as a function of weights, decomposition and vectors, and such operands."""
     import _schwarz
-    from autograd import value_and_grad
+
+    def loss(weights, parts, X):
+        return _schwarz.loss(weights, _schwarz.Decomposition(*parts), X, POWER)
 
     rng = np.random.default_rng(0)
     weights = _schwarz.initial_weights(rng)
     weights["out"] = 0.1 * rng.standard_normal(len(weights["out"]))
-    X = _schwarz.unit_vectors(rng, d.A.shape[0], VECTORS)
-    loss = value_and_grad(lambda weights: _schwarz.loss(weights, d, X, POWER))
-    return lambda: loss(weights)
+    return loss, (weights, tuple(d), _schwarz.unit_vectors(rng, d.A.shape[0], VECTORS))
+
+
+def step(d):
+    """The loss and its gradient, as a function without arguments."""
+    from autograd import value_and_grad
+
+    loss, operands = training(d)
+    loss = value_and_grad(loss)
+    return lambda: loss(*operands)
 
 
 # ---- in a process of its own -----------------------------------------------------------------
