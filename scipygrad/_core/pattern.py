@@ -93,7 +93,7 @@ class Pattern:
         self._plans: dict[Hashable, list[Any]] = {}  # the plan, and when it was used
         self._forgotten: set[int] = set()  # hashes of the keys of plans that were let go
         self._lock = threading.Lock()
-        self._used = clock()
+        self._number = self._used = clock()  # when it was made: no other pattern has that
         self._transpose: Pattern | Callable[[], Pattern | None] = _nothing
         _living[id(self)] = self
 
@@ -141,7 +141,7 @@ class Pattern:
     # ---- matrices over this pattern ----------------------------------------------------------
 
     def matrix(self, data: np.ndarray, cls: type) -> Any:
-        """The matrix of class `cls` with these entries (not copied, not checked)."""
+        """The matrix of class `cls` with these entries (not checked; copied for SciPy's own)."""
         if type(data) in DEVICE_ARRAYS:
             from ..sparse import _device
 
@@ -152,7 +152,9 @@ class Pattern:
         A.__dict__.update(self._template)
         A.__dict__["data"] = data
         if cls.__module__.startswith("scipy."):
-            # SciPy's own classes write index arrays in place (sort_indices, ...): not ours.
+            # SciPy's own classes write index arrays in place (sort_indices, ...), not to ours, and
+            # move the entries with them: not those of others, who keep their index arrays.
+            A.__dict__["data"] = data.copy()
             for name in ("indptr", "indices", "offsets"):
                 if name in A.__dict__:
                     A.__dict__[name] = A.__dict__[name].copy()
@@ -301,7 +303,7 @@ class Pattern:
         if kept is not None:
             kept[1] = self._used = clock()
             return kept[0]
-        if self._forgotten and hash(key) in self._forgotten:
+        if self._forgotten and _lasting(key) in self._forgotten:
             missed()
         plan = build()
         with self._lock:
@@ -314,7 +316,7 @@ class Pattern:
     def _forget(self, key: Hashable) -> None:
         with self._lock:
             self._plans.pop(key, None)
-            _note(key, self._forgotten)
+            _note(_lasting(key), self._forgotten)
 
 
 # ---- the table of patterns -------------------------------------------------------------------
@@ -380,13 +382,20 @@ def _last_used(patterns: list[Pattern]) -> int:
 def _forget(key: Hashable) -> None:
     with _lock:
         _by_sample.pop(key, None)
-        _note(key, _forgotten)
+        _note(hash(key), _forgotten)
 
 
-def _note(key: Hashable, forgotten: set[int]) -> None:
+def _note(number: int, forgotten: set[int]) -> None:
     if len(forgotten) >= MOST_NOTED:
         forgotten.clear()
-    forgotten.add(hash(key))
+    forgotten.add(number)
+
+
+def _lasting(key: Hashable) -> int:
+    """A hash of the key of a plan; that of a pattern is its address, which comes again."""
+    if isinstance(key, tuple):
+        return hash(tuple(map(_lasting, key)))
+    return key._number if isinstance(key, Pattern) else hash(key)
 
 
 def _holdings() -> Iterator[Holding]:

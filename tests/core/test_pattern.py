@@ -196,6 +196,27 @@ def test_the_limit_is_raised_where_structures_come_again(monkeypatch):
     assert all(plans) and [set(p._plans) for p in patterns] == plans
 
 
+def test_a_new_pattern_at_an_old_address_is_not_taken_for_one_that_was_let_go(monkeypatch):
+    missed, addresses = [], set()
+    monkeypatch.setattr(module, "missed", lambda: missed.append(True))
+    p = Pattern.of(sp.eye_array(7, format="csr"))
+    for _ in range(100):
+        q = Pattern(sp.eye_array(3, format="csr"), (onp.zeros(1, int),) * 2, (3,))
+        addresses.add(id(q))
+        key = ("with", (q, "csr"))
+        p.plan(key, list)
+        assert not missed
+        p._forget(key)
+        del q, key
+        gc.collect()
+    assert len(addresses) < 100  # they have come again
+    q = Pattern(sp.eye_array(3, format="csr"), (onp.zeros(1, int),) * 2, (3,))
+    for _ in range(2):
+        p.plan(("with", q), list)
+        p._forget(("with", q))
+    assert missed
+
+
 def test_bytes_are_counted_once_and_through_views():
     x = onp.zeros(1000)
     p = Pattern.of(sp.eye_array(50, format="csr"))
