@@ -169,11 +169,11 @@ class Primitive:
         targets = [args[i] for i in argnums]
         if self._joint_vjp is not None:
             joint = self._joint_vjp
-            return lambda g: tuple(map(like, joint(names, like(g, ans), ans, *args), targets))
+            return lambda g: tuple(map(like, joint(names, given(g, ans), ans, *args), targets))
         rules = [self.vjps[name] for name in names]
 
         def vjp(g):
-            g = like(g, ans)  # autograd's rules may widen it
+            g = given(g, ans)
             return tuple(like(rule(g, ans, *args), x) for rule, x in zip(rules, targets))
 
         return vjp
@@ -200,7 +200,7 @@ class Primitive:
 
     def _make_jvp(self, argnums, tangents, ans, args, kwargs):
         names = self._names(argnums, self.jvps, "JVP")
-        tangents = [like(t, args[i]) for i, t in zip(argnums, tangents)]  # as for cotangents
+        tangents = [given(t, args[i]) for i, t in zip(argnums, tangents)]
         if self._joint_jvp is not None:
             return self._joint_jvp(names, tangents, ans, *args)
         return sum_outgrads(self.jvps[n](t, ans, *args) for n, t in zip(names, tangents))
@@ -269,6 +269,39 @@ def form(x: Any) -> Any:
 
 
 _HAVE_DTYPE = frozenset((np.ndarray, Form))
+
+
+def given(g: Any, x: Any) -> Any:
+    """A cotangent or tangent of `x`, in its dtype (autograd's rules may widen it) and shape.
+
+    A kernel would read what is behind an array that is too short, and rules would multiply an
+    `np.matrix` as matrices.
+    """
+    if type(g) is np.ndarray and type(x) in _HAVE_DTYPE and g.shape == x.shape:
+        return g if g.dtype == x.dtype else like(g, x)
+    if type(g) is type(x) and isinstance(g, np.generic):
+        return g
+    if type(g) in sparse_object_types or is_sparse(getval(x)):
+        return g
+    if type(x) in (tuple, list):
+        for part, of in zip(g, x, strict=True):
+            if not is_sparse(getval(of)):
+                _require_shape(part, of)
+        return g
+    _require_shape(g, x)
+    if isinstance(g, np.ndarray):  # of whatever class
+        g = np.asarray(g)
+    return like(g, x)
+
+
+def _require_shape(g: Any, x: Any) -> None:
+    if _shape(g) != _shape(x):
+        raise ValueError(errors.other_shape(_shape(g), _shape(x), "an array"))
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    shape = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else shape
 
 
 def like(g: Any, target: Any) -> Any:

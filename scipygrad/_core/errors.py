@@ -257,3 +257,34 @@ class AdjointConvergenceWarning(RuntimeWarning):
 
     To have it raised: ``warnings.simplefilter("error", scipygrad.AdjointConvergenceWarning)``.
     """
+
+
+def no_cotangent(given: type, pattern: Any) -> str:
+    """Something else was given for the cotangent or tangent of a sparse matrix."""
+    return (
+        f"A cotangent or tangent of a sparse matrix of shape {pattern.shape} is needed, not "
+        f"{given.__name__}: give a sparse matrix, or an array of that shape."
+    )
+
+
+def other_shape(
+    given: tuple[int, ...], shape: tuple[int, ...], what: str = "a sparse matrix"
+) -> str:
+    """A cotangent or tangent has not the shape of what it belongs to."""
+    return (
+        f"A cotangent or tangent of {what} has its shape, {tuple(shape)}; here it has "
+        f"the shape {tuple(given)}."
+    )
+
+
+def other_tangent(pattern: Any) -> str:
+    """A tangent has entries where the matrix has none, or the matrix has several for one place."""
+    why = (
+        "stores several entries for one place"
+        if pattern.duplicated
+        else "stores no entries at some places where the tangent has them"
+    )
+    return (
+        f"The matrix {why}. Derivatives are taken with respect to stored entries, so a tangent "
+        "needs the structure of its matrix: `V = A.copy(); V.data[:] = ...`."
+    )

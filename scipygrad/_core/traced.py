@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse as sps
 from autograd.extend import Box, defvjp_argnums
 
-from . import containers, slices
+from . import containers, errors, slices
 from .capture import capture, lend
 from .engine import VSpace, box_types, cast, getval, isbox, primitive
 from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, SPARSE_TYPES, TRACED_TYPES, SparseLayout
@@ -43,11 +43,11 @@ class TracedBase(SparseLayout):
     def __getattr__(self, name: str) -> Any:
         d = self.__dict__
         if name in _BOX and "_class" in d:
-            box = fill(self._data, self._pattern, self._class)
+            box = fill(self._data, self._pattern, self._class, True)
             if isinstance(box, TracedBase):
-                d.update({k: box.__dict__[k] for k in _BOX})
+                d.update({k: box.__dict__[k] for k in _BOX}, _made=True)
             else:  # a constant, of whatever dtype
-                d.update(_value=box, _trace=-1, _node=None)
+                d.update(_value=box, _trace=-1, _node=None, _made=True)
             return d[name]
         if name in ("_pattern", "_data") and "_class" in d:
             if "_tags" in d:
@@ -169,27 +169,18 @@ def plain(x: Any) -> Any:
         d = x.__dict__
         if "_constant" in d:
             return d["_constant"]
-        if "_value" not in d or _is_made(d):
+        if "_value" not in d or "_made" in d:
             return protected(x._pattern.matrix(getval(x._data), x._class))
         x = d["_value"]
     return x
 
 
-def _is_made(d: dict[str, Any]) -> bool:
-    """Whether the value was made of the entries on the tape, for autograd, and shares them."""
-    value = d["_value"]
-    return "_data" in d and getattr(value, "data", None) is getval(d["_data"])
-
-
 def protected(A: Any) -> Any:
     """`A`, whose entries are the tape's, so that nobody can write to them: sort them, say."""
-    data = A.__dict__.get("data")
-    if type(data) is np.ndarray and A.format != "lil":
-        if type(A).__module__.startswith("scipy."):  # writes in place: not to the tape's
-            A.__dict__["data"] = data.copy()
-        else:  # our in-place methods copy what is read-only
-            A.__dict__["data"] = data = data.view()
-            data.flags.writeable = False
+    data, scipys = A.__dict__.get("data"), type(A).__module__.startswith("scipy.")
+    if type(data) is np.ndarray and A.format != "lil" and not scipys:  # those have a copy
+        A.__dict__["data"] = data = data.view()  # our in-place methods copy what is read-only
+        data.flags.writeable = False
     return A
 
 
@@ -253,17 +244,21 @@ defvjp_argnums(copied._wrapped, lambda argnums, ans, args, kwargs: lambda g: (g,
 
 
 @primitive(wrt=("data",))
-def fill(data, pattern, cls):
-    """The sparse matrix of class `cls` with the entries `data` on a pattern."""
-    return pattern.matrix(data, cls)
+def fill(data, pattern, cls, own):
+    """The sparse matrix of class `cls` with the entries `data` on a pattern; `own`: with a copy.
+
+    What becomes a result of the differentiated function, or an argument of a user's primitive, is
+    theirs to write to. The entries on the tape, and those of an argument, are not.
+    """
+    return pattern.matrix(copied.value(data) if own else data, cls)
 
 
 @entries_primitive.vjp("A")
 def _(g, ans, A, pattern):
-    B = fill(g if anp.result_type(g) == A.dtype else cast(g, A.dtype), pattern, A.cls)
-    if not isinstance(B, TracedBase):
-        _cotangents[id(B)] = B
-    return B
+    if getattr(g, "shape", ()) != pattern.entries_shape:  # SciPy's code would read behind it
+        raise ValueError(errors.other_shape(anp.shape(g), pattern.entries_shape, "an array"))
+    B = fill(g if anp.result_type(g) == A.dtype else cast(g, A.dtype), pattern, A.cls, False)
+    return B if isinstance(B, TracedBase) else _noted(B)
 
 
 defvjp_argnums(entries_primitive._wrapped, _only_what_it_needs)
@@ -271,28 +266,51 @@ defvjp_argnums(entries_primitive._wrapped, _only_what_it_needs)
 
 @entries_primitive.jvp("A")
 def _(t, ans, A, pattern):
-    return entries_any(t)
+    return entries_on(t, pattern, tangent=True)
 
 
 @fill.vjp("data")
-def _(g, ans, data, pattern, cls):
-    return entries_any(g)
+def _(g, ans, data, pattern, cls, own):
+    return entries_on(g, pattern)
 
 
 @fill.jvp("data")
-def _(t, ans, data, pattern, cls):
-    return fill(t, pattern, cls)
+def _(t, ans, data, pattern, cls, own):
+    return fill(t, pattern, cls, False)
 
 
-def entries_any(A: Any) -> Any:
-    """The entries of a sparse matrix, traced or not."""
-    return entries_of(A) if isinstance(A, TracedBase) else entries(A)
+def entries_on(A: Any, pattern: Pattern, tangent: bool = False) -> Any:
+    """The entries of a cotangent (or tangent) on a pattern: its own, if nobody made another one."""
+    if isinstance(A, TracedBase):
+        if pattern.equals(A._pattern):
+            return entries_of(A)
+    elif _is_on(A, pattern):
+        return entries(A)
+    from .onto import onto
+
+    return onto(A, pattern, tangent)
 
 
 # ---- vector space ----------------------------------------------------------------------------
 
 _cotangents: WeakValueDictionary[int, Any] = WeakValueDictionary()
-"""What the rule of `entries_primitive` made: nobody else's, until autograd hands it out."""
+"""What the rule of `entries_primitive` made, and sums with it: nobody else's, until autograd hands
+it out, and of the structure of the matrix that was differentiated."""
+
+
+def _noted(B: Any, *parts: Any) -> Any:
+    """`B`, among the `_cotangents` if one of the parts is (or there are none)."""
+    if not parts or any(map(_is_noted, parts)):
+        _cotangents[id(B)] = B
+    return B
+
+
+def _is_noted(x: Any) -> bool:
+    return _cotangents.get(id(x)) is x
+
+
+def _is_on(x: Any, pattern: Pattern) -> bool:
+    return type(x) in SPARSE_TYPES and pattern.equals(Pattern.of(x))
 
 
 def _taken_from(y: Any, dtype: np.dtype) -> np.ndarray:
@@ -365,19 +383,31 @@ class SparseVSpace(VSpace):
         return self._with(x[0] + 1j * x[1] if self.iscomplex else x[0])
 
     def _add(self, x: Any, y: Any) -> Any:
-        return self._with(entries(x) + entries(y))
+        if not (_is_on(x, self.pattern) and _is_on(y, self.pattern)):
+            return self._add_any(x, y)
+        return _noted(self._with(entries(x) + entries(y)), x, y)
 
     def _mut_add(self, x: Any, y: Any) -> Any:
-        if x.format in ("lil", "dok"):
+        if type(x) not in SPARSE_TYPES or x.format in ("lil", "dok"):
             return self._add(x, y)
         # autograd made x itself: zeros, or an earlier sum
         if x.__dict__.pop("_has_only_zeros", False):
-            # The structure is that of y, met when the value was: it may have changed since.
-            x = Pattern.of(y).matrix(_taken_from(y, self.dtype), self.cls)
-        else:
-            data = x.data
-            data += entries(y)
+            if _is_noted(y):
+                # The structure is that of y, met when the value was: it may have changed since.
+                return Pattern.of(y).matrix(_taken_from(y, self.dtype), type(y))
+            return self._with(np.array(entries_on(y, self.pattern)))
+        if not _is_on(y, Pattern.of(x)):
+            return self._add_any(x, y)
+        data = x.data
+        data += entries(y)
         return x
+
+    def _add_any(self, x: Any, y: Any) -> Any:
+        """The sum of cotangents of different structure, one of them from a user's own rule."""
+        from .onto import added
+
+        known = x if _is_noted(x) else y if _is_noted(y) else None
+        return _noted(added(x, y, known), x, y)
 
     def _scalar_mul(self, x: Any, a: Any) -> Any:
         return self._with(entries(x) * a)
@@ -392,12 +422,7 @@ class SparseVSpace(VSpace):
         return (
             isinstance(other, SparseVSpace)
             and (self.cls, self.dtype) == (other.cls, other.dtype)
-            and self.pattern.shape == other.pattern.shape
-            and self.pattern.entries_shape == other.pattern.entries_shape
-            and (
-                self.pattern is other.pattern
-                or all(map(np.array_equal, self.pattern.arrays, other.pattern.arrays))
-            )
+            and self.pattern.equals(other.pattern)
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -384,12 +384,12 @@ def _as_array(B: Any) -> Any:
     if isbox(B):
         return B
     if type(B) in DEVICE_ARRAYS:
-        return _floating(B.copy())
-    return _floating(anp.array(B) if contains_traced((B,)) else np.array(B))
+        return _floating(B.copy(), np.float32)
+    return _floating(anp.array(B) if contains_traced((B,)) else np.array(B), np.float32)
 
 
-def _floating(x: Any) -> Any:
-    return x if isbox(x) or x.dtype.kind in "fc" else x.astype(np.float64)
+def _floating(x: Any, least: type = np.float64) -> Any:
+    return x if isbox(x) or x.dtype.kind in "fc" else x.astype(np.result_type(x, least))
 
 
 def _full(A: Any) -> Any:

@@ -34,7 +34,7 @@ from .._core.engine import below, contains_traced, is_sparse, isbox, strip, trac
 from .._core.errors import AdjointConvergenceWarning
 from .._core.layout import DEVICE_ARRAYS
 from .._core.tags import pool
-from .._core.traced import entries_of, lift
+from .._core.traced import copied, entries_of, entries_to_keep, lift, make
 from ..sparse._convert import as_format
 from ._action import Action, MatrixAction, OperatorAction, numbers_only
 from ._implicit import Solver, solve_action, traced_solver
@@ -177,12 +177,14 @@ def _printing(function: Callable, *args: Any) -> tuple:
 
 
 def _action(A: Any, xp: Any) -> Action:
-    if is_sparse(A):
-        if not isbox(A):  # what is written into A later is not seen
+    if is_sparse(A):  # what is written into A later is not seen
+        if isbox(A):
+            A = make(A._pattern, entries_to_keep(A), A._class)
+        else:
             A = (lift(A) if on_device(A) else A).copy()
         return MatrixAction(A if A.format in ("csr", "csc", "coo") else as_format(lift(A), "csr"))
     if isinstance(A, np.ndarray) or isbox(A) or type(A) in DEVICE_ARRAYS:
-        return MatrixAction(A if isbox(A) else A.copy())
+        return MatrixAction(copied(A) if isbox(A) else A.copy())
     return OperatorAction(aslinearoperator(A), xp=xp)
 
 

@@ -12,7 +12,7 @@ from .._core.device import on_device
 from .._core.engine import contains_traced, is_sparse, isbox
 from .._core.layout import DEVICE_ARRAYS
 from .._core.mirror import traced
-from .._core.tags import coalesced, paired, transform
+from .._core.tags import paired, transform
 from .._core.traced import TracedBase, lift, make
 from ._convert import as_format
 from ._natively import natively
@@ -155,5 +155,6 @@ def triu(A, k=0, format=None):
 
 @traced(sps.find, wrt=("A",), note="explicit zeros are returned too: structure is not values")
 def find(A):
-    A = coalesced(as_format(lift(A), "coo"))
-    return *(c.copy() for c in A._pattern.coords), A.data
+    A = as_format(lift(A), "coo").copy()
+    A.sum_duplicates()  # sorts them, too
+    return A.row.copy(), A.col.copy(), A.data

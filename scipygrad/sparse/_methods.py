@@ -33,7 +33,7 @@ _WRITE_INDICES = (
 )  # fmt: skip
 _HARD_CODED = (
     "_multiply_2d_with_broadcasting", "_add_sparse", "_sub_sparse", "_matmul_sparse",
-    "_sparse_dot", "_sparse_tensordot", "_broadcast_to", "_min_or_max_axis_nd",
+    "_broadcast_to", "_min_or_max_axis_nd",
 )  # fmt: skip
 """Methods in which SciPy names its own classes instead of asking `_xxx_container`, or lets the
 other operand, which may be SciPy's, make the result."""
@@ -158,6 +158,15 @@ def _owned(name: str, theirs: Callable) -> Callable:
     return method
 
 
+def _of_copies(name: str, theirs: Callable) -> Callable:
+    """For SciPy's products of coo tensors, in which it sorts the entries of a vector in place."""
+
+    def method(self, other, *args, **kwargs):
+        return own(theirs(self.copy(), other.copy(), *args, **kwargs))
+
+    return method
+
+
 _INDEX_ARRAYS = ("indptr", "indices", "offsets")
 
 
@@ -200,12 +209,26 @@ class _Entries:
         A.__dict__["data"] = value
 
 
+def _apart(theirs: Callable) -> Callable:
+    """Index arrays and entries of a coo matrix as those of csr, where SciPy sorts them next.
+
+    Those of a vector are shared with it, and SciPy sorts the entries in place: it would get them in
+    another order than its coordinates.
+    """
+
+    def _coo_to_compressed(self, swap, copy=False):
+        shared = len(self.shape) == 1 and not self.has_canonical_format
+        return theirs(self, swap, copy=copy or shared)
+
+    return _coo_to_compressed
+
+
 def wrap_methods(cls: type, theirs: type) -> None:
     """Wrap the methods of SciPy's class that the lists above name, for ours."""
     has_data = cls.__name__.split("_")[0] not in ("lil", "dok")
     for names, wrap in (
         (_WITH_OPERAND, None), (_IN_PLACE, _in_place), (_WRITE_INDICES, _writes_indices),
-        (_HARD_CODED, _owned),
+        (_HARD_CODED, _owned), (("_sparse_dot", "_sparse_tensordot"), _of_copies),
     ):  # fmt: skip
         for name in names:
             method = getattr(theirs, name, None)
@@ -233,3 +256,5 @@ def wrap_methods(cls: type, theirs: type) -> None:
         cls.data = _Entries()
     if cls.__name__.startswith("coo") and hasattr(theirs, "__getitem__"):
         cls.__getitem__ = _owned("__getitem__", theirs.__getitem__)
+    if hasattr(theirs, "_coo_to_compressed"):
+        cls._coo_to_compressed = _apart(theirs._coo_to_compressed)

@@ -14,6 +14,7 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
+from .._core.engine import is_sparse
 from .._core.mirror import traced
 from .._core.tags import transform
 from .._core.traced import TracedBase, lift
@@ -139,8 +140,18 @@ if hasattr(sps, "expand_dims"):
 
 
 if hasattr(sps, "permute_dims"):
+    _natively_permuted = natively(sps.permute_dims)
 
-    @traced(sps.permute_dims, wrt=("A",), untraced=natively(sps.permute_dims), gpu=True)
+    def _apart(A, axes=None, copy=False):
+        """SciPy's function, which reorders the axes of a coo array in place: of another one."""
+        if not is_sparse(A) or A.format != "coo":
+            return _natively_permuted(A, axes, copy)
+        other = object.__new__(type(A))
+        other.__dict__.update(A.__dict__)
+        B = _natively_permuted(other, axes, copy)
+        return A if B is other and B.coords is A.coords else B
+
+    @traced(sps.permute_dims, wrt=("A",), untraced=_apart, gpu=True)
     def permute_dims(A, axes=None, copy=False):
         key = None if axes is None else tuple(np.ravel(axes).tolist())
         return _moved(lambda M: sps.permute_dims(M, axes=axes), A, ("permute_dims", key))

@@ -6,11 +6,14 @@ is asked of the values of a traced matrix (`A > 0`) must not do that to the tape
 
 from __future__ import annotations
 
+import warnings
+
 import autograd.numpy as np
 import numpy as onp
 import pytest
 import scipy.sparse as sps
-from autograd import grad
+from autograd import grad, make_vjp
+from autograd.extend import defvjp, primitive
 
 import scipygrad as sg
 import scipygrad.sparse as sp
@@ -134,3 +137,114 @@ def test_what_shares_the_entries_of_a_result_is_written_to_together():
     H *= 2.0
     H.data[0] = 7.0
     onp.testing.assert_array_equal(G.toarray(), H.toarray())
+
+
+def set_diagonal(y):
+    y.setdiag(5.0)
+
+
+WRITTEN = {
+    "scale": lambda y: y.__imul__(3.0),
+    "entry": lambda y: y.__setitem__((0, 0), 9.0),
+    "diagonal": set_diagonal,
+    "data": lambda y: y.data.__setitem__(slice(None), 9.0),
+    "sort": lambda y: y.sort_indices(),
+    "sum": lambda y: y.sum_duplicates(),
+    "drop zeros": lambda y: y.eliminate_zeros(),
+}
+RESULTS = {
+    "expm1": lambda A: A.expm1(),  # whose rule reads its value
+    "maximum": lambda A: A.maximum(0.5),
+    "copy": lambda A: A.copy(),  # whose entries are those of A
+    "transpose": lambda A: A.T,
+    "class": lambda A: sp.csc_array(A.T),
+}
+
+
+@pytest.mark.parametrize("module", [sp, sps], ids=["ours", "SciPy's"])
+@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_result_is_the_callers(written, result, module):
+    """Not the tape's, and not the argument's: it can be written to before the backward pass."""
+    A = unsorted(module, "csr_array")
+    A.data[3] = 0.0
+    before = A.toarray()
+    vjp, y = make_vjp(RESULTS[result])(A)
+    g = make_vjp(RESULTS[result])(A)[1]  # of the structure of y
+    want = vjp(g).toarray()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sps.SparseEfficiencyWarning)
+        WRITTEN[written](y)
+    onp.testing.assert_array_equal(vjp(g).toarray(), want)
+    onp.testing.assert_array_equal(A.toarray(), before)
+
+
+def test_a_users_primitive_may_sort_its_argument():
+    @primitive
+    def total(A):
+        A.sort_indices()
+        return A.sum()
+
+    defvjp(total, lambda ans, A: lambda g: g * ones)
+
+    def f(A):
+        B = A.expm1()
+        return total(B) + np.sum(B.toarray() ** 2 * WEIGHTS)
+
+    A = unsorted(sps, "csr_array")
+    ones = sp.csr_array((onp.ones(A.nnz), A.indices.copy(), A.indptr.copy()), A.shape)
+    want = grad(lambda A: A.expm1().sum() + np.sum(A.expm1().toarray() ** 2 * WEIGHTS))(A)
+    onp.testing.assert_allclose(grad(f)(A).toarray(), want.toarray(), rtol=1e-13)
+
+
+def test_gradients_of_scipys_class_are_sorted_apart_from_the_cotangent():
+    A = unsorted(sps, "csr_array")
+    vjp, y = make_vjp(lambda A: A.copy())(A)
+    G = vjp(y)
+    want = G.toarray()
+    G.sort_indices()
+    onp.testing.assert_array_equal(y.toarray(), D)
+    onp.testing.assert_array_equal(G.toarray(), want)
+
+
+VECTOR = {
+    "tocsr": lambda A: A.tocsr(),
+    "csr_array": lambda A: sp.csr_array(A),
+    "add": lambda A: A + A,
+    "compare": lambda A: A > 0,
+    "multiply": lambda A: A.multiply(A),
+    "dot": lambda A: A @ sp.coo_array(onp.arange(12.0).reshape(6, 2)),
+    "tensordot": lambda A: A.tensordot(A, axes=1),
+}
+
+
+@pytest.mark.parametrize("asked", VECTOR)
+def test_asking_an_unsorted_vector_leaves_it_alone(asked):
+    """SciPy's coo vector gets its entries sorted and its coordinates not; ours is left alone."""
+    A = sp.coo_array(([1.0, 2.0, 3.0, 4.0], ([5, 1, 3, 1],)), shape=(6,))
+    before = A.toarray()
+    VECTOR[asked](A)
+    onp.testing.assert_array_equal(A.toarray(), before)
+    G = grad(lambda A: A.power(2).sum())(sp.coo_array(([1.0, 2.0, 3.0], ([5, 1, 3],)), (6,)))
+    VECTOR[asked](G)
+    onp.testing.assert_array_equal(G.toarray(), [0, 4, 0, 6, 0, 2])
+
+
+def test_a_product_of_tensors_leaves_its_operands_alone():
+    T = sp.coo_array(onp.arange(24.0).reshape(2, 3, 4))
+    A = sp.coo_array(([1.0, 2.0, 3.0], ([1, 0, 1], [2, 0, 1])), shape=(2, 3))
+    before, want = A.toarray(), onp.tensordot(A.toarray(), T.toarray(), axes=([0, 1], [0, 1]))
+    for _ in range(2):
+        product = A.tensordot(T, axes=([0, 1], [0, 1]))
+        onp.testing.assert_allclose(product.toarray(), want)
+    onp.testing.assert_array_equal(A.toarray(), before)
+    onp.testing.assert_array_equal(T.toarray(), onp.arange(24.0).reshape(2, 3, 4))
+
+
+@pytest.mark.skipif(not hasattr(sps, "permute_dims"), reason="not in this SciPy")
+@pytest.mark.parametrize("module", [sp, sps], ids=["ours", "SciPy's"])
+def test_permute_dims_leaves_its_operand_alone(module):
+    A = module.coo_array(onp.arange(6.0).reshape(2, 3))
+    B = sp.permute_dims(A, (1, 0))
+    onp.testing.assert_array_equal(B.toarray(), A.toarray().T)
+    assert A.shape == (2, 3) and sp.permute_dims(A, (0, 1)).shape == (2, 3)

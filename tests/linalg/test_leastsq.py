@@ -295,3 +295,18 @@ def test_bad_input_is_refused_as_by_scipy():
         with pytest.raises(ValueError) as ours:
             make_vjp(lambda b, n=name: getattr(spla, n)(A, b)[0])(b[:5])
         assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize("kind", ["ours", "SciPy's", "array"])
+@pytest.mark.parametrize("shape", [TALL, WIDE])
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_written_into_the_argument_afterwards_is_not_seen(name, shape, kind):
+    A, b, _ = problem(shape)
+    A = {"ours": A, "SciPy's": scipygrad.to_scipy(A), "array": A.toarray()}[kind]
+    vjp, x = make_vjp(lambda A: solution(name)(A, b))(A)
+    want = scipygrad.to_scipy(vjp(x)) + 0.0
+    A[0, 0] = 100.0
+    A *= 3.0
+    got = vjp(x)
+    dense = [g.toarray() if sps.issparse(g) else g for g in (got, want)]
+    onp.testing.assert_allclose(*dense, rtol=1e-9, atol=1e-12)

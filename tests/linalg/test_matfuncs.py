@@ -544,3 +544,13 @@ def test_gradients_warn_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         grad(lambda A: spla.expm(A).sum() + np.sum(spla.expm_multiply(A, onp.ones(5))))(A)
+
+
+@pytest.mark.parametrize("integers", ["bool", "int8", "uint8", "int16", "int32"])
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "float64"])
+def test_expm_multiply_of_integers_has_scipys_dtype(dtype, integers):
+    A, b = small(dtype=dtype), onp.arange(5).astype(integers)
+    y = make_vjp(lambda A: spla.expm_multiply(A, b))(A)[1]
+    theirs = scipy_linalg.expm_multiply(scipygrad.to_scipy(A), b)
+    assert y.dtype == theirs.dtype
+    onp.testing.assert_allclose(y, theirs, rtol=1e-4)

@@ -8,6 +8,7 @@ from autograd import grad, make_vjp
 from cases import matrix, numbers
 
 import scipygrad.sparse as sp
+from scipygrad import detach
 
 
 @pytest.mark.parametrize("family", ["array", "matrix"])
@@ -50,3 +51,15 @@ def test_traced_dense_blocks():
     onp.testing.assert_allclose(g, 2 * v)
     g = grad(lambda D: np.sum(sp.kron(D, A).toarray() ** 2))(D)
     onp.testing.assert_allclose(g, 2 * D * (A.toarray() ** 2).sum())
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo", "bsr", "dia", "lil", "dok", "vector"])
+def test_find_lists_entries_in_scipys_order(format):
+    """By rows, whatever the format is, since a user may have listed them before, untraced."""
+    A = sps.coo_array(numbers((5, 4), "float64", 3)[::-1] if format != "vector" else [1.0, 0, 3])
+    A = sps.coo_array((A.data[::-1], tuple(c[::-1] for c in A.coords)), shape=A.shape)
+    A = A if format == "vector" else A.asformat(format)
+    found = []
+    make_vjp(lambda A: (found.append(sp.find(A)), A.sum())[1])(A)
+    for ours, theirs in zip(found[0], sps.find(A), strict=True):
+        onp.testing.assert_array_equal(detach(ours), theirs)
