@@ -19,7 +19,7 @@ from autograd.extend import Box, VSpace
 
 from . import errors
 from .capture import private
-from .engine import DeviceForm, box_types, getval, nested, primitive
+from .engine import DeviceForm, box_types, cast, getval, nested, primitive
 from .layout import DEVICE_ARRAYS, DEVICE_MATRICES, TRACED_TYPES
 
 __all__ = ["contains_device", "host", "namespace", "on_device", "to_device", "to_host"]
@@ -54,6 +54,11 @@ def on_device(x: Any) -> bool:
     if t in box_types:
         return bool(DEVICE_ARRAYS) and known(type(getval(x)))
     return t is DeviceForm or known(t)
+
+
+def there(x: Any) -> bool:
+    """The same for the key of a plan: the order of entries may be SciPy's, or that of a device."""
+    return bool(DEVICE_ARRAYS) and on_device(x)
 
 
 def contains_device(args: Iterable[Any]) -> bool:
@@ -176,9 +181,13 @@ def beside(x: Any, *others: Any) -> Any:
         return x
     if np.isscalar(x):  # it takes part in the choice of the dtype as NumPy has it
         return x
-    if np.ndim(getval(x)):
-        refuse_mixed((getval(x), *DEVICE_ARRAYS))
-    return array_to_device(x)
+    number = getval(x)
+    if np.ndim(number):
+        refuse_mixed((number, *DEVICE_ARRAYS))
+    moved = array_to_device(x)
+    if type(number) in (int, float, complex):  # here, too, though an array takes part on its own
+        moved = cast(moved, np.result_type(number, *(other.dtype for other in others)))
+    return moved
 
 
 def _moved(x: Any, move: Any, wanted: bool) -> Any:

@@ -16,10 +16,9 @@ import autograd.numpy as anp
 import numpy as np
 import scipy.sparse as sps
 
-from .device import on_device, one_device
+from .device import one_device, there
 from .engine import cast
 from .gathers import Gather, Places, gather, place, pool, scatter, split, take
-from .layout import DEVICE_ARRAYS
 from .pattern import Pattern, entries
 from .traced import TracedBase, class_of_ours, entries_of, lift, make
 
@@ -94,7 +93,7 @@ def transform(
         operands = [coalesced(x) if isinstance(x, TracedBase) else x for x in operands]
 
     def build():
-        if DEVICE_ARRAYS and on_device(operands[0]):
+        if there(operands[0]):
             from ..sparse import _device_plans
 
             structure = _device_plans.found(key, operands)
@@ -116,7 +115,7 @@ def transform(
     if key is None:
         structure = build()
     else:
-        whole_key = (key, *map(_operand_key, operands))
+        whole_key = (key, there(operands[0]), *map(_operand_key, operands))
         structure = _plans(operands).plan(whole_key, build)
     if len(operands) == 1:
         return finish(gather(_data(operands[0]), structure.map), structure)
@@ -149,7 +148,7 @@ def paired(operation: Callable, A: Any, B: Any, key: Hashable) -> Any:
     A, B = (coalesced(x) if isinstance(x, TracedBase) else x for x in (A, B))
 
     def build():
-        if DEVICE_ARRAYS and on_device(A):
+        if there(A):
             from ..sparse import _device_plans
 
             maps = _device_plans.found_of_two(key, A, B)
@@ -159,7 +158,7 @@ def paired(operation: Callable, A: Any, B: Any, key: Hashable) -> Any:
         right = _read(operation(ones_like(A), _tagged(B, 0)), _data(B).shape)
         return left, right.map
 
-    whole_key = (key, _operand_key(A), _operand_key(B))
+    whole_key = (key, there(A), _operand_key(A), _operand_key(B))
     structure, right = _plans((A, B)).plan(whole_key, build)
     one_device(_data(A), _data(B))
     return finish(gather(_data(A), structure.map) * gather(_data(B), right), structure)
@@ -187,7 +186,7 @@ def coalesced(A: TracedBase) -> TracedBase:
         return A
 
     def build():
-        if DEVICE_ARRAYS and on_device(A):
+        if there(A):
             from ..sparse import _device_plans
 
             maps = _device_plans.coalescing(p)
@@ -203,7 +202,7 @@ def coalesced(A: TracedBase) -> TracedBase:
         index[inside] = positions if q.inside is None else q.inside[positions]
         return q, Gather(index, q.entries_shape, p.entries_shape)
 
-    q, plan = p.plan("coalesced", build)
+    q, plan = p.plan(("coalesced", there(A)), build)
     return lift(make(q, scatter(entries_of(A), plan), A._class))
 
 

@@ -14,7 +14,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._backend import backend
-from .._core.device import beside, namespace, on_device, one_device
+from .._core.device import beside, namespace, on_device, one_device, there
 from .._core.engine import cast, is_sparse, isbox, primitive, strip
 from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
@@ -54,7 +54,7 @@ def union_maps(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Patte
     p, q = A._pattern, B._pattern
 
     def build():
-        if DEVICE_ARRAYS and on_device(A):
+        if there(A):
             from . import _device_plans
 
             plan = _device_plans.union(A, B, sign)
@@ -68,7 +68,7 @@ def union_maps(A: TracedBase, B: TracedBase, sign: int) -> tuple[Any, Any, Patte
         of_B = Gather(sign * tags.imag.astype(np.intp) - 1, q.entries_shape, tags.shape)
         return Pattern.of(C, own=True), class_of_ours(type(C)), of_A, of_B
 
-    plan = p.plan(("add", sign, A._class, q, B._class), build)
+    plan = p.plan(("add", there(A), sign, A._class, q, B._class), build)
     return entries_of(A), entries_of(B), *plan
 
 
@@ -329,7 +329,7 @@ class Elementwise:
                 "zero power is not supported as it would densify the matrix.\n"
                 "Use `np.ones(A.shape, dtype=A.dtype)` for this case."
             )
-        A = self if dtype is None else self.astype(dtype)
+        A = self if dtype is None else lift(self.astype(dtype))
         if isbox(n):
             return entrywise(A, lambda data: data ** _beside(A, n))
         return entrywise(A, lambda data: power(data, _beside(A, n)))

@@ -16,9 +16,8 @@ import scipy.sparse as sps
 
 from .._backend import backend
 from .._core.capture import capture
-from .._core.device import on_device
+from .._core.device import on_device, there
 from .._core.engine import ArrayBox, cast, contains_traced, is_sparse, isbox, primitive, strip
-from .._core.layout import DEVICE_ARRAYS
 from .._core.npmatrix import as_ndarray, as_npmatrix, is_npmatrix
 from .._core.pattern import Pattern
 from .._core.tags import ones_like
@@ -174,7 +173,7 @@ class _ProductPlan(NamedTuple):
 
 
 def _plan_product(A: TracedBase, B: TracedBase) -> _ProductPlan:
-    if DEVICE_ARRAYS and on_device(A):
+    if there(A):
         from . import _device_plans
 
         cls = _device_plans.product_class(A, B)
@@ -213,7 +212,7 @@ def matmul_sparse(A: TracedBase, B: TracedBase) -> Any:
     """A B of two-dimensional sparse matrices."""
     if (A.format, B.format) in (("csr", "csc"), ("csc", "csr")):
         B = as_format(B, A.format)  # as SciPy does; here it is planned once
-    key = ("matmul", A._class, B._pattern, B._class)
+    key = ("matmul", there(A), A._class, B._pattern, B._class)
     plan = A._pattern.plan(key, lambda: _plan_product(A, B))
     a, b = as_format(A, plan.working), as_format(B, plan.working)
     left, right = (a, b) if plan.working == "csr" else (b, a)

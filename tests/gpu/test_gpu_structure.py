@@ -347,3 +347,22 @@ def test_case_of_the_table(name, cp):
             close(value, wanted[0], "float64")
         for got, host in zip(gradient, wanted[1]):
             close(got, host, "float64")
+
+
+@pytest.mark.parametrize("operation", [
+    lambda A, B: A @ B, lambda A, B: A + B, lambda A, B: A - B, lambda A, B: A.multiply(B),
+    lambda A, B: A.tocsc(), lambda A, B: A.tocoo().tocsr(), lambda A, B: A[2:, ::-1],
+])  # fmt: skip
+def test_the_order_of_entries_on_the_host_does_not_depend_on_the_device(operation, cp):
+    """A product is sorted there, and SciPy's is not: plans of the one are not the other's."""
+    rng = onp.random.default_rng(3)
+    A, B = (sp.csr_array(rng.standard_normal((9, 9)) * (rng.random((9, 9)) < 0.4)) for _ in "AB")
+    A.indices[: A.indptr[1]] = A.indices[: A.indptr[1]][::-1].copy()  # not sorted
+    A.has_sorted_indices = False
+    on_device_first = make_vjp(lambda A: operation(A, scipygrad.to_device(B)))
+    on_device_first(scipygrad.to_device(A))
+    wanted = operation(A.to_scipy(), B.to_scipy())
+    got = make_vjp(lambda A: operation(A, B))(A)[1]
+    for name in ("indptr", "indices", "row", "col", "data"):
+        if hasattr(wanted, name):
+            onp.testing.assert_allclose(getattr(got, name), getattr(wanted, name), rtol=1e-15)
