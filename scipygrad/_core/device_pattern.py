@@ -98,7 +98,8 @@ def pattern_of(
             return p
     if not own:
         arrays = tuple(a.copy() for a in arrays)
-    p = DevicePattern(format, shape, tuple(map(cp.ascontiguousarray, arrays)), dtype)
+    arrays = structure.settled(tuple(map(cp.ascontiguousarray, arrays)))
+    p = DevicePattern(format, shape, arrays, dtype)
     if hash(key) in _forgotten:
         missed()
     _remember(key, p)

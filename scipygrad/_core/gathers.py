@@ -65,7 +65,7 @@ class Gather:
         self.index_size = index.size
         self.slice = structure.slice_of(index)
         if self.slice is None:
-            self.born = index
+            self.born = structure.settled(index)
 
     @property
     def few(self) -> bool:

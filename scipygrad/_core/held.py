@@ -46,6 +46,7 @@ class Holding(NamedTuple):
 
 _added = _added_there = 0
 _limit, _raised = BYTES_AT_FIRST, False
+_devices: set[int] = set()  # that something was held on
 _lock = threading.Lock()
 
 
@@ -85,6 +86,7 @@ def _device_memory() -> int:
 def _let_go(holdings: Iterator[Holding], limit: int) -> None:
     total, seen = 0, set[int]()
     total_there, limit_there = 0, 0.0
+    waited = False
     for n, holding in enumerate(sorted(holdings, key=lambda holding: -holding.used)):
         if total <= limit and total_there <= limit_there:
             here, there = bytes_in_each(holding.what, seen)
@@ -92,7 +94,17 @@ def _let_go(holdings: Iterator[Holding], limit: int) -> None:
             if there and not limit_there:
                 limit_there = _limit_there(limit)
         if n and (total > limit or total_there > limit_there):  # then all that are older, too
+            if not waited:
+                waited = True
+                _wait_for_devices()
             holding.forget()
+
+
+def _wait_for_devices() -> None:
+    """Let all streams come to an end: one may still read what is let go, and CuPy gives its memory
+    to the stream that it was allocated in."""
+    for device in _devices:
+        sys.modules["cupy"].cuda.Device(device).synchronize()
 
 
 def bytes_of(what: Any, seen: set[int]) -> int:
@@ -122,6 +134,7 @@ def bytes_in_each(what: Any, seen: set[int]) -> tuple[int, int]:
             if id(x) not in seen:
                 seen.add(id(x))
                 there += x.nbytes
+                _devices.add(x.data.device_id)
         elif isinstance(x, (tuple, list)):
             waiting.extend(x)
         elif t is dict:

@@ -138,6 +138,14 @@ class Pattern:
             and self.entries_shape == A.data.shape
         )
 
+    def equals(self, other: Pattern) -> bool:
+        """Whether the two are the same, entry by entry: two may be, if one was let go."""
+        return self is other or (
+            (self.format, self.shape) == (other.format, other.shape)
+            and self.entries_shape == other.entries_shape
+            and all(map(np.array_equal, self.arrays, other.arrays))
+        )
+
     # ---- matrices over this pattern ----------------------------------------------------------
 
     def matrix(self, data: np.ndarray, cls: type) -> Any:

@@ -14,6 +14,8 @@ import cupyx.scipy.sparse.linalg as cpl
 import numpy as np
 
 from .._backend import gpu
+from .._backend.gpu.launch import refuse_other_devices
+from .._backend.gpu.structure import settled
 from .._core.pattern import Pattern
 from ._packages import Unsuitable, takes_cudss
 
@@ -45,10 +47,11 @@ class LU:
     """Triangular factors on the device, of a matrix that was factorised on the host."""
 
     def __init__(self, lu: Any) -> None:
-        self.lu = self._factors = cpl.SuperLU(lu)
+        self.lu = self._factors = settled(cpl.SuperLU(lu))
 
     def solve(self, b: Any, transposed: bool) -> Any:
         """x with A x = b, or Aᵀ x = b."""
+        refuse_other_devices((b, self._factors.L.data))
         if not b.size:  # nothing to solve for, which cuSPARSE need not know
             return cp.zeros(b.shape, np.result_type(self._factors.L.dtype, b.dtype))
         trans = "T" if transposed else "N"

@@ -67,8 +67,10 @@ class Substitution(Solver):
         if used is None:
             return entries
         if on_device(entries):
-            key = "triangle", self.lower, self.unit, "on device"
-            mask = self.pattern.plan(key, lambda: placed_as(used, entries))
+            from .._backend.gpu.structure import kept
+
+            name = f"triangle {self.lower} {self.unit}"
+            mask = kept(self.pattern, name, lambda: placed_as(used, entries))
             return anp.where(mask, entries, 0.0)
         return anp.where(used, entries, np.zeros(1, entries.dtype))
 

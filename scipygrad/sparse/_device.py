@@ -10,6 +10,7 @@ copy: no write into an array can make a remembered structure a wrong one.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import cupy as cp
@@ -20,6 +21,7 @@ from autograd.extend import VSpace
 from autograd.numpy.numpy_vspaces import ArrayVSpace, ComplexArrayVSpace
 
 from .._backend import gpu
+from .._backend.gpu.structure import settled
 from .._core import device_numpy, engine, errors
 from .._core.capture import expose
 from .._core.device import outline, say_host, to_device, to_host
@@ -137,7 +139,8 @@ class DeviceMatrix:
     @property
     def data(self) -> Any:
         """The entries, which are shared."""
-        return expose(self.__dict__)
+        data = expose(self.__dict__)
+        return _own_copy(self, "data", data) if _may_sort(sys._getframe(1), self) else data
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -213,24 +216,49 @@ class DeviceMatrix:
         return iter(lift(self))
 
 
+def _copies(A: Any) -> dict[Any, Any]:
+    """Copies kept with a matrix: CuPy's functions hand on addresses, but not the arrays."""
+    if A.__dict__.get("_copied", (None,))[0] is not A._pattern:
+        A.__dict__["_copied"] = A._pattern, {}
+    return A.__dict__["_copied"][1]
+
+
+def _may_sort(frame: Any, A: Any) -> bool:
+    """Whether CuPy's code asks for arrays that are not sorted, which it may sort in place.
+
+    ``cupyx.scipy.sparse.csr_matrix(A)`` takes over the arrays of A; its `sort_indices` moves the
+    entries, and A would not know. So it gets copies of its own, each time.
+    """
+    asks, p = frame.f_globals.get("__name__", ""), A._pattern
+    if p.format not in ("csr", "csc") or not asks.startswith("cupyx."):
+        return False
+    return not gpu.lines(p).are_sorted
+
+
+def _own_copy(A: Any, name: str, array: Any) -> Any:
+    copies = _copies(A)
+    copies["CuPy's", name] = array.copy()
+    return copies["CuPy's", name]
+
+
 def _index_array(A: Any, which: int) -> Any:
-    """A copy, kept with the matrix: CuPy's functions hand on its address, but not the array."""
-    p = A._pattern
-    if A.__dict__.get("_copied", (None,))[0] is not p:
-        A.__dict__["_copied"] = p, {}
-    copies = A.__dict__["_copied"][1]
+    """A copy, kept with the matrix."""
+    p, copies = A._pattern, _copies(A)
     if which not in copies:
         if p.format == "dia":
-            copies[which] = cp.array(p.arrays[which])
+            copy = cp.array(p.arrays[which])
         else:
-            copies[which] = gpu.index_arrays(p)[which].astype(p.index_dtype)
+            copy = gpu.index_arrays(p)[which].astype(p.index_dtype)
+        copies[which] = settled(copy)
     return copies[which]
 
 
 def _indices(name: str, which: int) -> property:
-    return property(
-        lambda self: _index_array(self, which), doc=f"A copy of the index array `{name}`."
-    )
+    def get(self):
+        array = _index_array(self, which)
+        return _own_copy(self, name, array) if _may_sort(sys._getframe(1), self) else array
+
+    return property(get, doc=f"A copy of the index array `{name}`.")
 
 
 _INDEX_ATTRIBUTES = {

@@ -410,8 +410,8 @@ def test_streams_wait_for_each_other(cp):
     wanted = grad(loss)(A, b).get().data
     for _ in range(2):
         with cp.cuda.Stream(non_blocking=True):
-            got = grad(loss)(A, b)
-        onp.testing.assert_array_equal(got.get().data, wanted)
+            got = grad(loss)(A, b).get()
+        onp.testing.assert_array_equal(got.data, wanted)
     solve = spla.factorized(A)
     wanted = solve(b).get()
     with cp.cuda.Stream(non_blocking=True):

@@ -3,13 +3,17 @@
 import copy
 import pickle
 import sys
+import warnings
 
 import autograd.numpy as np
 import numpy as onp
 import pytest
 import scipy.sparse as sps
-from autograd import grad
+from autograd import grad, make_vjp
+from autograd.extend import vspace
 from cases import matrix, numbers
+from structures import on_device as random_on_device
+from structures import random
 
 import scipygrad
 import scipygrad.sparse as sp
@@ -335,3 +339,95 @@ def test_comparisons(A, dA):
 def test_whole_numbers_are_refused(cp):
     with pytest.raises(TypeError, match="entries of dtype int64 on a GPU"):
         scipygrad.to_device(sp.csr_array(onp.eye(3, dtype=onp.int64)))
+
+
+# ---- beside CuPy's own classes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+@pytest.mark.parametrize("order", ["sorted", "unsorted", "duplicates"])
+def test_cupys_matrix_of_ours_can_be_sorted(format, order, cp):
+    """`cupyx.scipy.sparse.csr_matrix(A)` takes over arrays of A, and sorts them in place."""
+    A = random(format, 8, 7, 1, order=order)
+    dA = random_on_device(A, cp)
+    theirs = getattr(sys.modules["cupyx.scipy.sparse"], f"{format}_array")(dA)
+    theirs.sort_indices()
+    onp.testing.assert_array_equal(theirs.get().toarray(), A.toarray())
+    onp.testing.assert_array_equal(dA.toarray().get(), A.toarray())
+    onp.testing.assert_array_equal(dA.indices.get(), A.indices)
+    onp.testing.assert_array_equal((dA @ cp.ones(7)).get(), A @ onp.ones(7))
+
+
+def test_cupys_matrix_of_ours_shares_entries_that_are_sorted(dA):
+    """As in CuPy."""
+    theirs = sys.modules["cupyx.scipy.sparse"].csr_array(dA)
+    theirs.data *= 2
+    onp.testing.assert_array_equal(theirs.get().toarray(), dA.get().toarray())
+
+
+def test_entries_that_are_not_sorted_are_shared_with_everybody_else(cp):
+    dA = random_on_device(random("csr", 8, 7, 1, order="unsorted"), cp)
+    wanted = 2 * dA.get().toarray()
+    dA.data *= 2
+    entries = dA.data
+    entries[...] = entries + 0
+    assert dA.data is entries
+    onp.testing.assert_array_equal(dA.get().toarray(), wanted)
+
+
+CUPYS_LEFT = {
+    "sum": lambda M, A: M + A, "difference": lambda M, A: M - A, "product": lambda M, A: M @ A,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CUPYS_LEFT)
+@pytest.mark.parametrize("family", ["array", "matrix"])
+def test_a_traced_matrix_right_of_cupys(name, family, dA, cp):
+    """CuPy's operators leave it to ours."""
+    n = min(dA.shape)
+    dA = dA[:n, :n].tocsr()
+    cls = getattr(sys.modules["cupyx.scipy.sparse"], f"csr_{family}")
+    M = cls((dA.data, dA.indices, dA.indptr), shape=dA.shape)
+    f = CUPYS_LEFT[name]
+    H = dA.get()
+    got = grad(lambda A: f(M, A).power(2).sum())(dA)
+    onp.testing.assert_allclose(
+        got.get().toarray(), grad(lambda A: f(H, A).power(2).sum())(H).toarray()
+    )
+
+
+def test_cupys_array_times_a_traced_matrix_raises(dA):
+    """CuPy's arrays refuse what they do not know, and do not ask it."""
+    M = sys.modules["cupyx.scipy.sparse"].csr_array(dA)
+    with pytest.raises(TypeError, match="expected scalar"):
+        grad(lambda A: (M * A).sum())(dA)
+    got = grad(lambda A: (sp.csr_array(M) * A).sum())(dA)
+    onp.testing.assert_allclose(got.get().toarray(), dA.get().toarray())
+
+
+# ---- dtypes ----------------------------------------------------------------------------------
+
+WITH_A_NUMBER = {
+    "product": lambda A, s: A * s, "quotient": lambda A, s: A / s, "power": lambda A, s: A.power(s),
+    "minimum": lambda A, s: A.minimum(-s), "maximum": lambda A, s: A.maximum(s),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITH_A_NUMBER)
+@pytest.mark.parametrize("number", [1.5, onp.float64(1.5), onp.float32(1.5)])
+def test_a_traced_number_takes_part_in_the_dtype_as_on_the_host(name, number):
+    A = matrix("csr", "array", "float32")
+    f = WITH_A_NUMBER[name]
+    results = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for M in (A, scipygrad.to_device(A)):
+            vjp, value = make_vjp(lambda s: f(M, s))(number)  # noqa: B023
+            results.append((scipygrad.to_host(value), vjp(vspace(value).ones())))
+    (wanted, gradient), (got, moved) = results
+    same(got, wanted)
+    onp.testing.assert_allclose(moved, gradient, rtol=1e-5)
+
+
+def test_power_in_another_dtype(A, dA):
+    same(dA.power(2, dtype="complex128"), A.power(2, dtype="complex128"))

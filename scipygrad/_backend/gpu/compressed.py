@@ -10,7 +10,15 @@ import numpy as np
 
 from ..._core.pattern import noted
 from .entrywise import equal_indices
-from .structure import as_one_dtype, coordinates, index_arrays, kept, major_of_each, moved
+from .structure import (
+    as_one_dtype,
+    coordinates,
+    index_arrays,
+    kept,
+    major_of_each,
+    moved,
+    settled,
+)
 
 LONGEST = 2048
 """Entries of a line that one group of threads adds up; longer ones are cut into pieces."""
@@ -74,7 +82,7 @@ class Lines:
     @cached_property
     def of_each(self) -> Any:
         """The line that each place is in."""
-        return self._line_of_each()
+        return settled(self._line_of_each())
 
     def _line_of_each(self) -> Any:
         return major_of_each(self.begin, self.size).astype(self.dtype, copy=False)
@@ -92,17 +100,18 @@ class Lines:
         ):  # a structure that is symmetric: one copy, which is read once
             begin, crossing = self.begin, self.indices
         places = order if self.places is None else self.places[order]
-        made = Lines(begin, crossing, self.count, places)
+        made = settled(Lines(begin, crossing, self.count, places))
         noted(made)
         return made
 
     @property
     def sorted(self) -> Lines:
         """The same lines with sorted indices; equal ones stay in order."""
-        return self if self._are_sorted else self.transposed.transposed
+        return self if self.are_sorted else self.transposed.transposed
 
     @cached_property
-    def _are_sorted(self) -> bool:
+    def are_sorted(self) -> bool:
+        """Whether the indices rise, or stay, in each line."""
         indices, line = self.indices[: self.size], self._line_of_each()
         return not bool(((indices[1:] < indices[:-1]) & (line[1:] == line[:-1])).any())
 
@@ -112,7 +121,7 @@ class Lines:
         cut = pieces_of(self.begin)
         if cut is None:
             return None
-        return Lines(cut[0], self.indices, self.across, self.places), cut[1]
+        return settled((Lines(cut[0], self.indices, self.across, self.places), cut[1]))
 
 
 def _order(numbers: Any) -> Any:

@@ -70,8 +70,23 @@ def launch(
     kernel = _compiled.get(key)
     if kernel is None:
         kernel = _compiled[key] = _compile(stem, name, value, index, lanes)
+    refuse_other_devices(args)
     threads = n * lanes if lanes else n
     kernel(((threads + THREADS - 1) // THREADS,), (THREADS,), (*args, np.int64(n)))
+
+
+def refuse_other_devices(args: Any) -> None:
+    """Raise for arrays that the current device cannot read; a kernel would end in a CUDA error.
+
+    (CuPy does so for its own kernels, not for those of others.)
+    """
+    here = cp.cuda.get_device_id()
+    for x in args:
+        if type(x) is cp.ndarray and x.data.device_id != here:
+            raise ValueError(
+                f"an array of device {x.data.device_id} in an operation on device {here}. Make "
+                "that one current where its arrays are used: with x.device: ..."
+            )
 
 
 def common(*arrays: Any) -> list[Any]:

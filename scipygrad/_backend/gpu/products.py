@@ -32,14 +32,15 @@ import numpy as np
 
 from ..._core.pattern import noted
 from .compressed import Lines, columns, lanes_for, lines, pieces_of, rows
-from .launch import NULL, common, launch
-from .structure import coordinates, index_arrays, kept, moved
+from .launch import NULL, common, launch, refuse_other_devices
+from .structure import coordinates, index_arrays, kept, moved, settled
 
 # ---- y = A x ----------------------------------------------------------------------------------
 
 
 def matrix(pattern: Any, data: Any) -> Any:
     """A cupyx csr or csc matrix with these entries, for reading only."""
+    refuse_other_devices((data,))  # cuSPARSE does not
     indptr, indices = index_arrays(pattern)
     cls = cps.csr_matrix if pattern.format == "csr" else cps.csc_matrix
     return cls((data, indices, indptr), shape=pattern.shape)
@@ -182,12 +183,12 @@ class _Triples:
     @cached_property
     def columns_of_a(self) -> tuple[Any, Any, Any, Any]:
         """The columns of A."""
-        return self._arrays(self.A.transposed)
+        return settled(self._arrays(self.A.transposed))
 
     @cached_property
     def columns_of_b(self) -> tuple[Any, Any, Any, Any]:
         """The columns of B."""
-        return self._arrays(self.B.transposed)
+        return settled(self._arrays(self.B.transposed))
 
     @property
     def lanes_of_masked(self) -> int:
@@ -213,7 +214,7 @@ class _Triples:
         of_a, of_b = cp.empty(triples, self.dtype), cp.empty(triples, self.dtype)
         self._launch("pairs_of_product", self.C.size, counts, of_a, of_b, begin, *arrays)
         lanes = lanes_for(triples / max(self.C.size, 1))
-        pairs = _Pairs(of_a, of_b, begin, lanes, pieces_of(begin))
+        pairs = settled(_Pairs(of_a, of_b, begin, lanes, pieces_of(begin)))
         noted(pairs)
         return pairs
 
@@ -230,7 +231,7 @@ class _Triples:
         self._launch("find_slots", self.A.size, slots, begin, self.a[3], self.a[1], *self.b[:2],
                      *self.sorted_c[:3], lanes=self.B.lanes)  # fmt: skip
         noted((slots, begin))
-        return slots, begin
+        return settled((slots, begin))
 
     def _launch(self, name: str, n: int, *args: Any, lanes: int = 0) -> None:
         launch("products", name, np.float64, self.dtype, n, *args, lanes=lanes)

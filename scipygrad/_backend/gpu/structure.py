@@ -1,7 +1,8 @@
 """What the device holds of the structure that patterns and maps describe.
 
 It is kept with its owner, for each device by itself, and counted with all that is remembered
-(`_core/held.py`). Nothing of it is ever changed.
+(`_core/held.py`). Nothing of it is ever changed. It is complete before anybody gets it (`settled`):
+CuPy orders nothing between streams, and who meets a structure again may be in another one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ def kept(owner: Any, name: str, build: Callable[[], Any]) -> Any:
     key = cp.cuda.get_device_id(), name
     known = store.get(key)
     if known is None:
-        known = store[key] = build()
+        known = store[key] = settled(build())
         noted(known)
     return known
+
+
+def settled(made: Any) -> Any:
+    """`made`, when all that was asked for in this stream is done."""
+    cp.cuda.get_current_stream().synchronize()
+    return made
 
 
 def has(owner: Any, name: str) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from ..elimination import OUTSIDE, SINGULAR
 from ..jit import kernel as _kernel
 from .launch import THREADS, common, launch
-from .structure import as_index, as_one_dtype
+from .structure import as_index, as_one_dtype, settled
 
 FEW = 8 * THREADS  # threads that a level wants for which a launch of its own does not pay
 MOST = 2**20  # threads of a launch
@@ -34,10 +34,11 @@ def substitute(
     """
     key = cp.cuda.get_device_id(), lower, unit
     if not known:
-        met = pattern.plan((Triangle, *key), lambda: Triangle(pattern, lower, unit)).met(data)
+        triangle = pattern.plan((Triangle, *key), lambda: settled(Triangle(pattern, lower, unit)))
+        met = triangle.met(data)
         if met:
             return None, met
-    levels = pattern.plan((Levels, *key, flip), lambda: Levels(pattern, lower, unit, flip))
+    levels = pattern.plan((Levels, *key, flip), lambda: settled(Levels(pattern, lower, unit, flip)))
     return levels.solve(data, b), 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
+from types import SimpleNamespace
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -84,6 +85,7 @@ def elementwise(ufunc, inputs, kwargs, name=None):
         raise TypeError(f"Wrong type of arguments for cupy_{name or ufunc.__name__}")
     if out is not None:
         ufunc(*numbers, out=out._host, **kwargs)
+        out._write()
         return out
     return device(ufunc(*numbers, **kwargs))
 
@@ -118,6 +120,8 @@ def index_of(index):
 
 
 def _count(size):
+    """Take note of a copy to the host, which waits for the current stream."""
+    cuda.get_current_stream().synchronize()
     transfers["to host"] += 1
     elements["largest"] = max(elements["largest"], size)
     elements["all"] += size
@@ -150,22 +154,37 @@ class ndarray:
         self._device = cuda.get_device_id() if self.base is None else self.base._device
         if self.base is None:
             _owners[id(owner)] = self
+            self._write()
+
+    def _write(self):
+        """Take note of where in a stream it is written to."""
+        (self if self.base is None else self.base)._written = cuda.written()
+
+    def _read(self):
+        """Refuse to be read in a stream that does not wait for what was written."""
+        written = (self if self.base is None else self.base)._written
+        if not cuda.get_current_stream().follows(written):
+            raise RuntimeError("an array is read in another stream than it was written in")
 
     def _here(self):
         """The numbers, for a function of the current device. CuPy reads those of its peers, too."""
+        self._read()
         if self._device != cuda.get_device_id():
             raise ValueError(f"The device where the array resides ({self._device}) is different")
         return self._host
 
     device = property(lambda self: cuda.Device(self._device))
+    data = property(lambda self: SimpleNamespace(device_id=self._device))
 
     def copy(self, order="C"):
         """A copy on the current device."""
+        self._read()
         return device(np.array(self._host, order=order))
 
     # ---- to the host, on demand only ----------------------------------------------------------
 
     def get(self, stream=None, order="C", out=None):
+        self._read()
         _count(self.size)
         return np.array(self._host, order=order)
 
@@ -259,6 +278,7 @@ class ndarray:
                 _count(1)
             if name in SORTS:
                 kwargs["kind"] = "stable"
+            self._read()
             if name in ("item", "tolist", "tobytes"):
                 _count(self.size)
                 return value(*args, **kwargs)
@@ -278,6 +298,7 @@ class ndarray:
     def __setitem__(self, index, value):
         (value,) = operands(value)
         self._host[index_of(index)] = value
+        self._write()
 
     __hash__ = None
 
@@ -333,7 +354,7 @@ for _name, _ufunc in {
 
 def _unary(name):
     function = getattr(operator, name)
-    return lambda self: device(np.asarray(function(self._host)))
+    return lambda self: device(np.asarray(function(self._here())))
 
 
 for _name in ("neg", "pos", "abs", "invert"):
@@ -344,7 +365,8 @@ def _in_place(name):
     function = getattr(operator, name)
 
     def method(self, other):
-        function(self._host, *operands(other))
+        function(self._here(), *operands(other))
+        self._write()
         return self
 
     return method

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import types
+import weakref
 
 current = [0]
 MEMORY = 2**34
@@ -26,7 +27,8 @@ class Device:
         current[-1] = self.id
 
     def synchronize(self):
-        pass
+        for stream in _all:
+            stream.synchronize()
 
     def __int__(self):
         return self.id
@@ -58,14 +60,17 @@ class Event:
         self.recorded = stream, stream.ticks
 
     def synchronize(self):
-        pass
+        if self.recorded is not None:
+            stream, ticks = self.recorded
+            stream.done = max(ticks, stream.done)
 
 
 class Stream:
     """Stand-in for `cupy.cuda.Stream`. All is done at once; that others waited can be checked."""
 
     def __init__(self, null=False, non_blocking=False, ptds=False):
-        self.ticks, self._waited = 0, {}
+        self.ticks, self.done, self._waited = 0, 0, {}
+        _all.add(self)
 
     def __enter__(self):
         _streams().append(self)
@@ -85,13 +90,16 @@ class Stream:
             self._waited[stream] = max(ticks, self._waited.get(stream, 0))
 
     def synchronize(self):
-        pass
+        self.done = self.ticks
 
     def follows(self, place):
         """Whether what is done here from now on is done after a place (stream, ticks)."""
-        return place is None or place[0] is self or self._waited.get(place[0], 0) >= place[1]
+        if place is None or place[0] is self:
+            return True
+        return max(place[0].done, self._waited.get(place[0], 0)) >= place[1]
 
 
+_all: weakref.WeakSet[Stream] = weakref.WeakSet()
 _null, _by_thread = Stream(), threading.local()
 
 
@@ -104,6 +112,13 @@ def _streams():
 def get_current_stream(device_id=-1):
     """The current stream of this thread."""
     return _streams()[-1]
+
+
+def written():
+    """The place in the current stream of an array that is written now."""
+    stream = get_current_stream()
+    stream.ticks += 1
+    return stream, stream.ticks
 
 
 class MemoryPool:

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from . import cuda
 from .array import ndarray
 
 _TYPES = {"float": "f", "double": "d", "complex<float>": "F", "complex<double>": "D",
@@ -80,8 +81,8 @@ def both_cotangents(entries_bar, x_bar, u, v, g, data, begin, indices, column_be
 
 
 def sampled_outer(out, G, X, rows, columns, k):
-    G, X = G.reshape(-1, k), X.reshape(-1, k)
-    out[...] = (G[rows] * X[columns]).sum(axis=1)
+    G, X = (x.reshape(x.size // max(k, 1), k) for x in (G, X))
+    out[...] = 0 if not k else (G[rows] * X[columns]).sum(axis=1)
 
 
 def _pairs(a_begin, a_indices, b_begin, b_indices, c_begin, c_indices, c_places, c_lines, n):
@@ -198,7 +199,9 @@ class RawModule:
                 elif "*" in "".join(p):
                     assert isinstance(x, ndarray) and x._host.flags.c_contiguous, (stem, p)
                     assert x.dtype == dtype, (stem, p, x.dtype)
-                    x._here()
+                    # CuPy looks at neither for kernels of other people's
+                    assert x.device.id == cuda.get_device_id(), "illegal memory access"
+                    x._read()
                     values.append(x._host.reshape(-1))
                 else:
                     assert isinstance(x, np.generic) and x.dtype == dtype, (stem, p, type(x))

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sps
 
 from . import names
-from .array import device, host, ndarray, transfers
+from .array import SCALARS, device, host, ndarray, transfers
 
 
 class spmatrix:
@@ -23,6 +23,11 @@ class _Base:
     __array_priority__ = 101
 
     def __init__(self, arg1, shape=None, dtype=None, copy=False):
+        if isinstance(arg1, _Base):
+            self._shape = arg1.shape if shape is None else shape
+            for name, x in _arrays_of(arg1.asformat(self.format), ("data", *self._indices)).items():
+                setattr(self, name, x.copy() if copy else x)
+            return
         if isinstance(arg1, (sps.spmatrix, sps.sparray)):
             theirs = arg1.asformat(self.format)
         else:
@@ -67,6 +72,21 @@ class _Base:
     def _made(A, array=False):
         return _CLASSES[f"{A.format}_{'array' if array else 'matrix'}"](A)
 
+    def asformat(self, format):
+        return self if format == self.format else self._made(self._scipy().asformat(format))
+
+    def _sort_indices(self):
+        """In place, in arrays that may be somebody else's, too."""
+        A = self._scipy().copy()
+        A.sort_indices()
+        self.indices[...], self.data[...] = device(A.indices), device(A.data)
+
+    def multiply(self, other):
+        if not isinstance(other, (ndarray, _Base, *SCALARS)):
+            raise TypeError("expected scalar, dense matrix/vector or csr matrix")
+        theirs = other if isinstance(other, SCALARS) else host(getattr(other, "_scipy", other))
+        return self._made(self._scipy().multiply(theirs() if callable(theirs) else theirs))
+
     def diagonal(self, k=0):
         return device(self._scipy().diagonal(k))
 
@@ -94,13 +114,27 @@ class _Base:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
 
+def _arrays_of(x, names):
+    return {name: getattr(x, name) for name in names}
+
+
+_arrays_of = types.FunctionType(
+    _arrays_of.__code__,
+    {"__builtins__": __builtins__, "__name__": "cupyx.scipy.sparse._compressed"},
+)
+"""As CuPy's code asks: in a frame of one of its modules."""
+
+
 def _classes():
     made = {}
     for format in ("csr", "csc", "coo", "dia"):
         indices = {"coo": ("row", "col"), "dia": ("offsets",)}.get(format, ("indices", "indptr"))
         known = getattr(names, format.upper())
         for family, base in (("array", sparray), ("matrix", spmatrix)):
-            body = {"format": format, "_indices": indices, "__module__": "cupyx.scipy.sparse"}
+            own = {} if base is spmatrix else {"__mul__": _Base.multiply}
+            if "sort_indices" in known:
+                own["sort_indices"] = _Base._sort_indices
+            body = own | {"format": format, "_indices": indices, "__module__": "cupyx.scipy.sparse"}
             made[f"{format}_{family}"] = type(f"{format}_{family}", (_Base, base), body)
         extra = {n for n in vars(_Base) if not n.startswith("_")} - known - {"ndim"}
         assert not extra, extra
