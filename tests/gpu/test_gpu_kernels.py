@@ -114,7 +114,7 @@ def library(tmp_path_factory, cp):
     from scipygrad._backend import gpu
 
     folder = tmp_path_factory.mktemp("kernels")
-    code = SHIM + "".join((gpu.KERNELS / f"{stem}.cu").read_text() for stem in gpu.NAMES) + LAUNCH
+    code = SHIM + gpu.source(*gpu.NAMES) + LAUNCH
     for name in itertools.chain(*gpu.NAMES.values()):
         launch = "launch_together" if name in gpu.IN_GROUPS | TOGETHER else "launch"
         for (t, i), lanes in itertools.product(TYPES, lanes_of(name)):

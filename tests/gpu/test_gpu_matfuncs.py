@@ -1,5 +1,6 @@
 """Functions of matrices on the device: as on the host, values and derivatives."""
 
+import agreement
 import autograd.numpy as np
 import numpy as onp
 import pytest
@@ -32,14 +33,7 @@ def block(dtype="float64", columns=2, seed=1):
 
 def close(got, wanted, rtol=1e-10):
     """The same numbers and dtype, on the device."""
-    assert on_device(got)
-    got = scipygrad.to_host(got)
-    assert got.dtype == wanted.dtype
-    if hasattr(wanted, "format"):
-        assert type(got) is type(wanted)
-        got, wanted = got.toarray(), wanted.toarray()
-    assert got.shape == wanted.shape
-    onp.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol * onp.abs(wanted).max())
+    agreement.close(got, wanted, rtol)
 
 
 TIMES = {"one": {}, "grid": {"start": 0.2, "stop": 1.5, "num": 4, "endpoint": True}}

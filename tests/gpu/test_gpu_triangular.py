@@ -297,7 +297,7 @@ def threaded(tmp_path_factory, cp):
     from scipygrad._backend import gpu
 
     folder = tmp_path_factory.mktemp("triangular")
-    code = THREADED + (gpu.KERNELS / "triangular.cu").read_text(encoding="utf-8") + CALL
+    code = THREADED + gpu.source("triangular") + CALL
     for t, name in C_TYPES.items():
         code += (
             f'extern "C" void run_{t}(long long blocks, long long threads, void** args) '

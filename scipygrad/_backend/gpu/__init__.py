@@ -11,7 +11,7 @@ from __future__ import annotations
 from .compressed import lines
 from .entrywise import Segments, equal_indices, gather, gather_sum, scatter
 from .extremes import extreme
-from .launch import IN_GROUPS, KERNELS, LANES, NAMES, common
+from .launch import IN_GROUPS, LANES, NAMES, common, source
 from .products import (
     matrix,
     product,
@@ -26,8 +26,8 @@ from .products import (
 from .structure import coordinates, index_arrays, moved
 
 __all__ = [
-    "IN_GROUPS", "KERNELS", "LANES", "NAMES", "Segments", "common", "coordinates",
+    "IN_GROUPS", "LANES", "NAMES", "Segments", "common", "coordinates",
     "equal_indices", "extreme", "gather", "gather_sum", "index_arrays", "lines", "matrix",
     "moved", "product", "product_both", "product_left", "product_right", "sampled_outer",
-    "scatter", "spmm", "spmm_cotangents", "spmv_tangent",
+    "scatter", "source", "spmm", "spmm_cotangents", "spmv_tangent",
 ]  # fmt: skip

@@ -43,10 +43,15 @@ IN_GROUPS = frozenset(
 _compiled: dict[Any, Any] = {}
 
 
+def source(*stems: str) -> str:
+    """The code of families of kernels, without CuPy's complex numbers, which it needs."""
+    files = ("group.cuh", *(f"{stem}.cu" for stem in stems))
+    return "\n".join((KERNELS / name).read_text(encoding="utf-8") for name in files)
+
+
 @cache
-def _source(stem: str) -> str:
-    code = (KERNELS / f"{stem}.cu").read_text(encoding="utf-8")
-    return f"#include <cupy/complex.cuh>\n{code}"
+def _with_complex(stem: str) -> str:
+    return f"#include <cupy/complex.cuh>\n{source(stem)}"
 
 
 def _compile(stem: str, name: str, value: Any, index: Any, lanes: int) -> Any:
@@ -55,7 +60,7 @@ def _compile(stem: str, name: str, value: Any, index: Any, lanes: int) -> Any:
     types = [_C_TYPES[np.dtype(value).char], _C_TYPES[np.dtype(index).char]]
     expression = f"{name}<{', '.join(types + [str(lanes)] * (lanes > 0))}>"
     module = cp.RawModule(
-        code=_source(stem), options=("--std=c++17",), name_expressions=(expression,)
+        code=_with_complex(stem), options=("--std=c++17",), name_expressions=(expression,)
     )
     return module.get_function(expression)
 

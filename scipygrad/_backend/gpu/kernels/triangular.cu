@@ -1,16 +1,6 @@
 // Substitution with a triangular matrix, level by level: rows of one level do not need each other.
 // T: float, double, complex<float>, complex<double>; I: int, long long.
 
-template <typename R>
-__device__ R from_lane(R v, int offset, int lanes) {
-    return __shfl_down_sync(0xffffffffu, v, offset, lanes);
-}
-
-template <typename R>
-__device__ complex<R> from_lane(complex<R> v, int offset, int lanes) {
-    return complex<R>(from_lane(v.real(), offset, lanes), from_lane(v.imag(), offset, lanes));
-}
-
 // x[i] = (b[i] - sum of data[place[t]] x[column[t]] for t in begin[s] .. begin[s + 1]) / d,
 // i = row[s], for s in level[first] .. level[last]; d = data[diagonal[s]], or 1 if that is negative.
 // x and b are row by row with k columns. So many lanes of a warp as the level wants share a row.
@@ -34,7 +24,7 @@ __global__ void substitute(T* x, const T* b, const T* data, const I* place, cons
                 for (long long t = begin[s] + lane; t < begin[s + 1]; t += lanes)
                     sum += data[place[t]] * x[(long long)column[t] * k + c];
             for (int offset = lanes / 2; offset > 0; offset /= 2)
-                sum += from_lane(sum, offset, lanes);
+                sum += from_above(sum, offset, lanes);
             if (item < end && lane == 0) {
                 long long at = (long long)row[s] * k + c;
                 T rest = b[at] - sum;
